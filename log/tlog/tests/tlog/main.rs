@@ -1,0 +1,18 @@
+//! The tests of the transparency log, in one binary: bytes in, bytes out.
+//!
+//! - `rfc6962`: the RFC's recursive definitions, written down a second time and sharing no code;
+//! - `tree`, `tiles`, `edge`: our tree against that, against `rs_merkle`, and against mutations;
+//! - `known`: the answers that other implementations gave;
+//! - `notes`: keys, signatures, checkpoints;
+//! - `properties`: round trips at random;
+//! - `vectors`: the tables that every language reads, under `tests/vectors/tlog`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod edge;
+mod known;
+mod notes;
+mod properties;
+mod rfc6962;
+mod tiles;
+mod tree;
+mod vectors;
