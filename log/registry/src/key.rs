@@ -1,0 +1,223 @@
+//! Keys: their types, roles and ids, which of them may be registered, and the one rule for a signature.
+//!
+//! Follows `docs/spec/entry.md`, rules EN-30 to EN-39. Every Ed25519 check of the project is
+//! `verify_strict`; a batch check accepts signatures that the strict one refuses and is banned.
+
+use core::fmt;
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use ssh_key::{HashAlg, SshSig};
+use undersigned_tlog::hash::sha256;
+
+use crate::id::KeyId;
+
+/// The namespace of every OpenSSH signature over an event (`ssh-keygen -Y sign -n undersigned`).
+pub const SSHSIG_NAMESPACE: &str = "undersigned";
+
+/// The length of a raw Ed25519 public key in bytes.
+pub const PUBLIC_KEY_BYTES: usize = 32;
+
+/// The length of an Ed25519 signature in bytes.
+pub const SIGNATURE_BYTES: usize = 64;
+
+/// What kind of key a key id hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyType {
+    /// Ed25519, 32 raw bytes (RFC 8032).
+    Ed25519,
+}
+
+impl KeyType {
+    /// The literal string of the format.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        (name == "ed25519").then_some(Self::Ed25519)
+    }
+}
+
+/// What a key may do; a higher role may do what a lower one may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// May endorse and withdraw.
+    Sign,
+    /// May also act for the party: keys, statements, policy.
+    Admin,
+    /// May also add and end recovery keys. Kept offline.
+    Recovery,
+}
+
+impl Role {
+    /// The literal string of the format.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sign => "sign",
+            Self::Admin => "admin",
+            Self::Recovery => "recovery",
+        }
+    }
+
+    /// Reads the literal string of the format.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Sign, Self::Admin, Self::Recovery].into_iter().find(|role| role.name() == name)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a key signed the signable bytes of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Ed25519 over the signable bytes.
+    Ed25519,
+    /// OpenSSH's signature format with the namespace `undersigned` and this message hash.
+    SshSig(SshHash),
+}
+
+/// The message hash inside an OpenSSH signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SshHash {
+    /// SHA-256.
+    Sha256,
+    /// SHA-512, the default of `ssh-keygen`.
+    Sha512,
+}
+
+impl SshHash {
+    /// The literal string of the format.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Sha256, Self::Sha512].into_iter().find(|hash| hash.name() == name)
+    }
+}
+
+impl Method {
+    /// The literal string of the format.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::SshSig(_) => "sshsig",
+        }
+    }
+
+    /// The key type whose id a proof of this method must give (rule EN-33).
+    #[must_use]
+    pub const fn key_type(self) -> KeyType {
+        match self {
+            Self::Ed25519 | Self::SshSig(_) => KeyType::Ed25519,
+        }
+    }
+}
+
+/// Why a public key is refused (rules EN-34 to EN-36).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRefusal {
+    /// EN-34: not a point of the curve.
+    #[error("the public key is not a point of the curve")]
+    NotAPoint,
+    /// EN-34: a second encoding of some point.
+    #[error("the public key is not in its canonical encoding")]
+    NotCanonical,
+    /// EN-35: a point of small order: a signature by it proves nothing.
+    #[error("the public key is a point of small order, which signs any message")]
+    Weak,
+    /// EN-36: a point with a torsion part, on which verifiers disagree.
+    #[error("the public key has a torsion component, on which verifiers disagree")]
+    Torsion,
+}
+
+impl KeyRefusal {
+    /// The stable code of the rule.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotAPoint => "key-not-a-point",
+            Self::NotCanonical => "key-not-canonical",
+            Self::Weak => "key-weak",
+            Self::Torsion => "key-torsion",
+        }
+    }
+}
+
+/// The id of a key: SHA-256(type || LF || raw public key) (rule EN-23).
+#[must_use]
+pub fn key_id(key_type: KeyType, public_key: &[u8; PUBLIC_KEY_BYTES]) -> KeyId {
+    KeyId(sha256(&[key_type.name().as_bytes(), b"\n", public_key]))
+}
+
+/// Reads a public key for a signature check; cheap refusals only.
+///
+/// # Errors
+/// Not a point, not canonical, or of small order.
+pub fn verifying_key(public_key: &[u8; PUBLIC_KEY_BYTES]) -> Result<VerifyingKey, KeyRefusal> {
+    let key = VerifyingKey::from_bytes(public_key).map_err(|_| KeyRefusal::NotAPoint)?;
+    if key.to_edwards().compress().0 != *public_key {
+        return Err(KeyRefusal::NotCanonical);
+    }
+    if key.is_weak() {
+        return Err(KeyRefusal::Weak);
+    }
+    Ok(key)
+}
+
+/// Checks a public key that is about to be registered: one encoding, no torsion, so that every
+/// verifier of the field agrees about its signatures.
+///
+/// # Errors
+/// The rule that the key breaks.
+pub fn registrable(public_key: &[u8; PUBLIC_KEY_BYTES]) -> Result<(), KeyRefusal> {
+    let key = verifying_key(public_key)?;
+    if key.to_edwards().is_torsion_free() { Ok(()) } else { Err(KeyRefusal::Torsion) }
+}
+
+/// The bytes that a key signs under a method, made from the signable bytes of an event (rule EN-39).
+///
+/// For [`Method::Ed25519`] they are the same; for [`Method::SshSig`] they are OpenSSH's envelope of
+/// their hash (`PROTOCOL.sshsig`).
+#[must_use]
+pub fn signed_bytes(method: Method, signable: &[u8]) -> alloc::vec::Vec<u8> {
+    let hash = match method {
+        Method::Ed25519 => return signable.to_vec(),
+        Method::SshSig(SshHash::Sha256) => HashAlg::Sha256,
+        Method::SshSig(SshHash::Sha512) => HashAlg::Sha512,
+    };
+    // The one error is an empty namespace, and ours is a constant; `verifies` refuses an empty message.
+    SshSig::signed_data(SSHSIG_NAMESPACE, hash, signable).unwrap_or_default()
+}
+
+/// Checks one signature over the signable bytes of an event, strictly (rule EN-37).
+#[must_use]
+pub fn verifies(
+    method: Method,
+    key: &VerifyingKey,
+    signable: &[u8],
+    signature: &[u8; SIGNATURE_BYTES],
+) -> bool {
+    let signature = Signature::from_bytes(signature);
+    match method {
+        Method::Ed25519 => key.verify_strict(signable, &signature).is_ok(),
+        Method::SshSig(_) => {
+            let signed = signed_bytes(method, signable);
+            !signed.is_empty() && key.verify_strict(&signed, &signature).is_ok()
+        }
+    }
+}

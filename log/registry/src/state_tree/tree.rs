@@ -1,0 +1,458 @@
+//! The live state tree: a compressed binary Merkle sum tree in memory (docs/spec/state-tree.md, ST-1 to ST-13).
+//!
+//! Every edge carries the hash and the tally of what hangs on it, so that rehashing a path touches the nodes of
+//! that path and nothing beside it. A node does not hold its prefix: it knows its length and one leaf below it,
+//! and any key below begins with the prefix. Writing marks the nodes above a leaf as dirty, [`SumTree::root`]
+//! hashes those and no others.
+//!
+//! The shape, and so the root, depends on the records alone and never on their history. Undoing is therefore
+//! writing back: `insert` returns what it replaced and `remove` what it took.
+//!
+//! Not here: what a record means (the caller's [`Record`]), checking proofs ([`super::verify`]), storage.
+
+use alloc::vec::Vec;
+use core::mem;
+use core::num::NonZeroU8;
+
+use undersigned_tlog::hash::{HASH_BYTES, Hash};
+
+use super::arena::Arena;
+use super::bits::{self, KEY_BYTES_MAX};
+use super::hashing::{empty_root, leaf_hash, node_hash};
+use super::proof::{RECORD_BYTES_MAX, Step, SubtreeProof, Terminal};
+use super::tally::{Tally, TallyOverflow};
+
+/// What the tree keeps under a key.
+pub trait Record {
+    /// The bytes that are hashed and proved, at most [`RECORD_BYTES_MAX`]. Equal records have equal bytes.
+    fn encode(&self) -> Vec<u8>;
+
+    /// What this record adds to the sums above `key`. It follows from key and bytes alone: verifiers compute it.
+    fn tally(&self, key: &[u8]) -> Tally;
+}
+
+/// Why a record was not written. The tree is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InsertError {
+    /// A key has 1 to [`KEY_BYTES_MAX`] bytes (ST-1).
+    #[error("key of {found} bytes")]
+    KeyLength {
+        /// The length that came.
+        found: usize,
+    },
+    /// The key begins a key of the tree, or a key of the tree begins it (ST-2).
+    #[error("key is the beginning of another, or another of it")]
+    NotPrefixFree,
+    /// A record has at most [`RECORD_BYTES_MAX`] bytes (ST-16), or no proof could carry it.
+    #[error("record of {found} bytes")]
+    RecordLength {
+        /// The length that came.
+        found: usize,
+    },
+    /// The tree holds as many records as it can number: 2^32.
+    #[error("state tree is full")]
+    Full,
+}
+
+/// Something was written since the last [`SumTree::root`]; ask for the root first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("state tree has unhashed changes")]
+pub struct NotHashed;
+
+/// What a node hashes while its tallies have six columns: 1 + 2 + 65 + 2 * (32 + 1 + 6 * 9 + 8) bytes. Room to
+/// begin with, no limit.
+const NODE_BYTES_USUAL: usize = 258;
+
+/// The depth of a tree of some millions of records. Room to begin with, no limit.
+const DEPTH_USUAL: usize = 32;
+
+/// Records by key, with the Merkle root and the sums over them.
+#[derive(Debug)]
+pub struct SumTree<R: Record> {
+    /// Absent exactly while there is no record.
+    root: Option<Edge>,
+    nodes: Arena<Node>,
+    leaves: Arena<Leaf<R>>,
+}
+
+/// What hangs below a place in the tree, with its sums.
+#[derive(Debug)]
+struct Edge {
+    /// Of the child; stale while the child is dirty.
+    hash: Hash,
+    /// Of the child; stale while the child is dirty.
+    tally: Tally,
+    child: Child,
+}
+
+/// A leaf is hashed when it is written, a node when the root is asked for. Above a dirty node all are dirty.
+#[derive(Debug, Clone, Copy)]
+enum Child {
+    Leaf(u32),
+    Clean(u32),
+    Dirty(u32),
+}
+
+#[derive(Debug)]
+struct Node {
+    /// The keys with bit `bits` zero, and those with it set.
+    edges: [Edge; 2],
+    /// The number of a leaf below; out of date while the node is dirty.
+    sample: u32,
+    /// How many leading bits all keys below have in common. Greater than in the node above.
+    bits: u16,
+}
+
+#[derive(Debug)]
+struct Leaf<R> {
+    record: R,
+    key: Key,
+}
+
+/// A key kept in place: most are 33 or 65 bytes, and a pointer with its allocation would take more.
+#[derive(Debug)]
+struct Key {
+    bytes: [u8; KEY_BYTES_MAX],
+    length: NonZeroU8,
+}
+
+/// Where an edge is held.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Root,
+    Under { node: u32, side: bool },
+}
+
+/// A dirty node whose hash is being worked out.
+struct Frame {
+    place: Place,
+    node: u32,
+    /// A leaf that a child hashed just before has used: its key is warm.
+    sample: Option<u32>,
+}
+
+impl<R: Record> Default for SumTree<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R: Record> SumTree<R> {
+    /// The tree without records.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { root: None, nodes: Arena::new(), leaves: Arena::new() }
+    }
+
+    /// The number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.root.is_none()
+    }
+
+    /// The record under a key.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<&R> {
+        self.find(key).map(|leaf| &self.leaves.at(leaf).record)
+    }
+
+    /// Writes a record and returns the one it replaced. Hashes the leaf at once, the nodes above it later.
+    ///
+    /// # Errors
+    /// The key has a wrong length or would begin another key, the record is too long, or the tree is full. Nothing
+    /// was written then.
+    pub fn insert(&mut self, key: &[u8], record: R) -> Result<Option<R>, InsertError> {
+        let stored_key = Key::new(key).ok_or(InsertError::KeyLength { found: key.len() })?;
+        let encoded = record.encode();
+        if encoded.len() > RECORD_BYTES_MAX {
+            return Err(InsertError::RecordLength { found: encoded.len() });
+        }
+        let (hash, tally) = (leaf_hash(key, &encoded), record.tally(key));
+        let Some(root) = &self.root else {
+            let leaf = self.leaves.insert(Leaf { record, key: stored_key });
+            self.root = Some(Edge { hash, tally, child: Child::Leaf(leaf) });
+            return Ok(None);
+        };
+
+        let neighbour = self.sample_below(self.locate(root, key).child);
+        let neighbour_key = self.leaves.at(neighbour).key.as_bytes();
+        let common = bits::common_bits(key, neighbour_key);
+        if key == neighbour_key {
+            let (place, _) = self.mark(key, u16::MAX);
+            *self.edge_mut(place) = Edge { hash, tally, child: Child::Leaf(neighbour) };
+            return Ok(Some(mem::replace(&mut self.leaves.at_mut(neighbour).record, record)));
+        }
+        if common == bits::bit_length(key) || common == bits::bit_length(neighbour_key) {
+            return Err(InsertError::NotPrefixFree);
+        }
+        if self.leaves.is_full() || self.nodes.is_full() {
+            return Err(InsertError::Full);
+        }
+
+        let leaf = self.leaves.insert(Leaf { record, key: stored_key });
+        let written = Edge { hash, tally, child: Child::Leaf(leaf) };
+        let (place, _) = self.mark(key, common);
+        let beside = mem::replace(self.edge_mut(place), Edge::vacant());
+        let edges = if bits::bit(key, common) { [beside, written] } else { [written, beside] };
+        let node = self.nodes.insert(Node { edges, sample: leaf, bits: common });
+        self.edge_mut(place).child = Child::Dirty(node);
+        Ok(None)
+    }
+
+    /// Takes a record out. The root is then what it would be had the record never been written.
+    pub fn remove(&mut self, key: &[u8]) -> Option<R> {
+        let leaf = self.find(key)?;
+        match self.mark(key, u16::MAX) {
+            (Place::Root, _) => self.root = None,
+            (Place::Under { node, side }, above) => {
+                let [left, right] = self.nodes.remove(node).edges;
+                *self.edge_mut(above) = if side { left } else { right };
+            }
+        }
+        Some(self.leaves.remove(leaf).record)
+    }
+
+    /// The root hash. Works only on the nodes above what was written since the last call.
+    ///
+    /// # Errors
+    /// A sum does not fit. The tree stays usable: take the offending record back and ask again.
+    pub fn root(&mut self) -> Result<Hash, TallyOverflow> {
+        let Some(root) = &self.root else { return Ok(empty_root()) };
+        let mut scratch = Vec::with_capacity(NODE_BYTES_USUAL);
+        let mut stack = Vec::with_capacity(DEPTH_USUAL);
+        if let Child::Dirty(node) = root.child {
+            stack.push(Frame { place: Place::Root, node, sample: None });
+        }
+        // Children before parents. The stack is as deep as the tree, at most one node for each bit of a key.
+        while let Some(frame) = stack.last() {
+            let (place, number) = (frame.place, frame.node);
+            let node = self.nodes.at(number);
+            if let Some((side, child)) = node.dirty_child() {
+                stack.push(Frame { place: Place::Under { node: number, side }, node: child, sample: None });
+                continue;
+            }
+            let [left, right] = &node.edges;
+            let sample = frame.sample.unwrap_or_else(|| match (left.child, right.child) {
+                (Child::Leaf(leaf), _) | (_, Child::Leaf(leaf)) => leaf,
+                _ => self.sample_below(left.child),
+            });
+            let tally = left.tally.checked_add(&right.tally)?;
+            let key = self.leaves.at(sample).key.as_bytes();
+            let hash = node_hash(&mut scratch, node.bits, key, left.sums(), right.sums());
+            self.nodes.at_mut(number).sample = sample;
+            *self.edge_mut(place) = Edge { hash, tally, child: Child::Clean(number) };
+            stack.pop();
+            if let Some(above) = stack.last_mut() {
+                above.sample = Some(sample);
+            }
+        }
+        Ok(self.root.as_ref().map_or_else(empty_root, |root| root.hash))
+    }
+
+    /// The sum over all records, all namespaces together: of use for its due second (ST-9).
+    ///
+    /// # Errors
+    /// Something was written since the last [`SumTree::root`].
+    pub fn tally(&self) -> Result<Tally, NotHashed> {
+        match &self.root {
+            None => Ok(Tally::ZERO),
+            Some(Edge { child: Child::Dirty(_), .. }) => Err(NotHashed),
+            Some(root) => Ok(root.tally.clone()),
+        }
+    }
+
+    /// The proof of what lies under a key or a key prefix, or that nothing does.
+    ///
+    /// Two questions have no proof, and [`super::verify`] refuses what is returned for them: the empty prefix
+    /// (ST-20), and a prefix longer than a key it begins with (ST-27).
+    ///
+    /// # Errors
+    /// Something was written since the last [`SumTree::root`].
+    pub fn prove(&self, prefix: &[u8]) -> Result<SubtreeProof, NotHashed> {
+        let mut edge = match &self.root {
+            None => return Ok(SubtreeProof { terminal: Terminal::Nothing, steps: Vec::new() }),
+            Some(Edge { child: Child::Dirty(_), .. }) => return Err(NotHashed),
+            Some(root) => root,
+        };
+        let nearest = self.leaves.at(self.sample_below(self.locate(edge, prefix).child));
+        let common = bits::common_bits(prefix, nearest.key.as_bytes());
+        let mut steps = Vec::new();
+        // No node has exactly `common` bits unless it extends the whole prefix: it would have led to a key that
+        // agrees with the prefix in one bit more.
+        while let Some(node) = self.node_of(edge.child).filter(|node| node.bits < common) {
+            let side = bits::bit(prefix, node.bits);
+            let beside = node.edge(!side);
+            steps.push(Step { bits: node.bits, sibling: beside.hash, tally: beside.tally.clone() });
+            edge = node.edge(side);
+        }
+        steps.reverse();
+        Ok(SubtreeProof { terminal: self.terminal(edge.child), steps })
+    }
+
+    /// The records whose keys begin with `prefix`, in the order of their keys.
+    pub fn iter<'a>(&'a self, prefix: &[u8]) -> Records<'a, R> {
+        let located = self.root.as_ref().map(|root| self.locate(root, prefix).child);
+        let begins =
+            |child: &Child| self.leaves.at(self.sample_below(*child)).key.as_bytes().starts_with(prefix);
+        Records { tree: self, stack: located.filter(begins).into_iter().collect() }
+    }
+
+    fn terminal(&self, child: Child) -> Terminal {
+        match child {
+            Child::Leaf(leaf) => {
+                let leaf = self.leaves.at(leaf);
+                Terminal::Leaf { key: leaf.key.as_bytes().to_vec(), record: leaf.record.encode() }
+            }
+            Child::Clean(number) | Child::Dirty(number) => {
+                let node = self.nodes.at(number);
+                let mut prefix = Vec::with_capacity(bits::byte_length(node.bits));
+                bits::push_prefix(&mut prefix, self.leaves.at(node.sample).key.as_bytes(), node.bits);
+                let [left, right] = &node.edges;
+                Terminal::Node {
+                    bits: node.bits,
+                    prefix,
+                    left: left.hash,
+                    left_tally: left.tally.clone(),
+                    right: right.hash,
+                    right_tally: right.tally.clone(),
+                }
+            }
+        }
+    }
+
+    /// The number of the leaf that has exactly this key.
+    fn find(&self, key: &[u8]) -> Option<u32> {
+        match self.locate(self.root.as_ref()?, key).child {
+            Child::Leaf(leaf) if self.leaves.at(leaf).key.as_bytes() == key => Some(leaf),
+            _ => None,
+        }
+    }
+
+    /// Follows the bits of `prefix` down to the first leaf, or node at least as long as it. The bits that nodes
+    /// skip are not compared: the caller compares one key below, which stands for all.
+    fn locate<'a>(&'a self, root: &'a Edge, prefix: &[u8]) -> &'a Edge {
+        let length = bits::bit_length(prefix);
+        let mut edge = root;
+        while let Some(node) = self.node_of(edge.child).filter(|node| node.bits < length) {
+            edge = node.edge(bits::bit(prefix, node.bits));
+        }
+        edge
+    }
+
+    /// Some leaf below: the one a clean node remembers, else the first.
+    fn sample_below(&self, mut child: Child) -> u32 {
+        loop {
+            match child {
+                Child::Leaf(leaf) => return leaf,
+                Child::Clean(node) => return self.nodes.at(node).sample,
+                Child::Dirty(node) => child = self.nodes.at(node).edge(false).child,
+            }
+        }
+    }
+
+    /// Marks every node along `key` with fewer than `until` bits as dirty. Returns the place of the edge below
+    /// them, and the place of the edge that leads to the last of them (the same where there is none).
+    fn mark(&mut self, key: &[u8], until: u16) -> (Place, Place) {
+        let (mut place, mut above) = (Place::Root, Place::Root);
+        while let Child::Clean(number) | Child::Dirty(number) = self.edge_mut(place).child {
+            let length = self.nodes.at(number).bits;
+            if length >= until {
+                break;
+            }
+            self.edge_mut(place).child = Child::Dirty(number);
+            above = place;
+            place = Place::Under { node: number, side: bits::bit(key, length) };
+        }
+        (place, above)
+    }
+
+    fn node_of(&self, child: Child) -> Option<&Node> {
+        match child {
+            Child::Leaf(_) => None,
+            Child::Clean(node) | Child::Dirty(node) => Some(self.nodes.at(node)),
+        }
+    }
+
+    fn edge_mut(&mut self, place: Place) -> &mut Edge {
+        match place {
+            Place::Root => self.root.as_mut().expect("a walk starts only in a tree with records"),
+            Place::Under { node, side } => self.nodes.at_mut(node).edge_mut(side),
+        }
+    }
+}
+
+impl Edge {
+    /// Stands for a moment where an edge was taken from.
+    const fn vacant() -> Self {
+        Self { hash: Hash::from_bytes([0; HASH_BYTES]), tally: Tally::ZERO, child: Child::Leaf(u32::MAX) }
+    }
+
+    const fn sums(&self) -> (&Hash, &Tally) {
+        (&self.hash, &self.tally)
+    }
+}
+
+impl Node {
+    const fn edge(&self, side: bool) -> &Edge {
+        let [left, right] = &self.edges;
+        if side { right } else { left }
+    }
+
+    const fn edge_mut(&mut self, side: bool) -> &mut Edge {
+        let [left, right] = &mut self.edges;
+        if side { right } else { left }
+    }
+
+    fn dirty_child(&self) -> Option<(bool, u32)> {
+        [false, true].into_iter().find_map(|side| match self.edge(side).child {
+            Child::Dirty(node) => Some((side, node)),
+            Child::Leaf(_) | Child::Clean(_) => None,
+        })
+    }
+}
+
+impl Key {
+    fn new(key: &[u8]) -> Option<Self> {
+        let length = NonZeroU8::new(u8::try_from(key.len()).ok()?)?;
+        let mut bytes = [0; KEY_BYTES_MAX];
+        bytes.get_mut(..key.len())?.copy_from_slice(key);
+        Some(Self { bytes, length })
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length.get())).unwrap_or(&self.bytes)
+    }
+}
+
+/// The records under a prefix, from [`SumTree::iter`].
+#[derive(Debug)]
+pub struct Records<'a, R: Record> {
+    tree: &'a SumTree<R>,
+    /// What is still to be visited, the next last. Holds at most one child for each bit of a key.
+    stack: Vec<Child>,
+}
+
+impl<'a, R: Record> Iterator for Records<'a, R> {
+    type Item = (&'a [u8], &'a R);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.stack.pop()? {
+                Child::Leaf(number) => {
+                    let leaf = self.tree.leaves.at(number);
+                    return Some((leaf.key.as_bytes(), &leaf.record));
+                }
+                Child::Clean(number) | Child::Dirty(number) => {
+                    let [left, right] = &self.tree.nodes.at(number).edges;
+                    self.stack.extend([right.child, left.child]);
+                }
+            }
+        }
+    }
+}
