@@ -1,0 +1,172 @@
+//! `endorse` and `withdraw`: what the registry is for.
+
+use std::path::PathBuf;
+
+use undersigned_client::{Client, PrepareRequest, Prepared};
+use undersigned_registry::event::{Body, Event};
+use undersigned_registry::id::{KeyId, StatementId, VersionId};
+
+use super::CliError;
+use super::output::Output;
+use super::signing::{Session, SigningArgs, event_hash, report};
+use crate::keyring::PartyKey;
+
+const ENDORSE_EXAMPLE: &str = "Example:
+  undersigned endorse open-source-pledge --key ~/.ssh/example-org --policy registry.policy
+
+Your key stays on this machine. Another program may sign instead: see undersigned prepare.";
+const WITHDRAW_EXAMPLE: &str = "Example:
+  undersigned withdraw open-source-pledge --key ~/.ssh/example-org
+
+Nobody can refuse a withdrawal: any live key of the party will do. The endorsement stays visible as
+withdrawn.";
+
+/// Endorse a statement as an organisation
+#[derive(Debug, clap::Args)]
+#[command(after_help = ENDORSE_EXAMPLE)]
+pub(super) struct EndorseArgs {
+    /// Slug or id of the statement
+    statement: String,
+    #[command(flatten)]
+    signing: SigningArgs,
+    /// Private key of the organisation (an OpenSSH file)
+    #[arg(long, value_name = "FILE", env = "UNDERSIGNED_KEY")]
+    key: PathBuf,
+    /// Version to endorse [default: the newest]
+    #[arg(long, value_name = "ID")]
+    version: Option<String>,
+    /// Language in which you read it [default: the first of the version]
+    #[arg(long)]
+    language: Option<String>,
+}
+
+/// Withdraw an endorsement
+#[derive(Debug, clap::Args)]
+#[command(after_help = WITHDRAW_EXAMPLE)]
+pub(super) struct WithdrawArgs {
+    /// Slug or id of the statement
+    statement: String,
+    #[command(flatten)]
+    signing: SigningArgs,
+    /// Any live private key of the organisation (an OpenSSH file)
+    #[arg(long, value_name = "FILE", env = "UNDERSIGNED_KEY")]
+    key: PathBuf,
+    /// Version [default: the newest]
+    #[arg(long, value_name = "ID")]
+    version: Option<String>,
+}
+
+pub(super) fn endorse(args: &EndorseArgs, output: Output) -> Result<(), CliError> {
+    let wish = Wish {
+        kind: "endorse",
+        statement: &args.statement,
+        version: args.version.as_deref(),
+        language: args.language.as_deref(),
+    };
+    act(&args.signing, &args.key, &wish, output)
+}
+
+pub(super) fn withdraw(args: &WithdrawArgs, output: Output) -> Result<(), CliError> {
+    let wish = Wish {
+        kind: "withdraw",
+        statement: &args.statement,
+        version: args.version.as_deref(),
+        language: None,
+    };
+    act(&args.signing, &args.key, &wish, output)
+}
+
+/// What somebody wants to do with an endorsement.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish<'a> {
+    pub(super) kind: &'static str,
+    pub(super) statement: &'a str,
+    pub(super) version: Option<&'a str>,
+    pub(super) language: Option<&'a str>,
+}
+
+fn act(
+    signing: &SigningArgs,
+    key: &std::path::Path,
+    wish: &Wish<'_>,
+    output: Output,
+) -> Result<(), CliError> {
+    let key = PartyKey::read(key)?;
+    let session = Session::open(signing)?;
+    let event = prepare(&session, key.id(), wish)?;
+    let (submitted, verified) = session.sign_and_submit(&event, &[&key], Vec::new())?;
+    report(signing, &session, &submitted, &verified, output)?;
+    Ok(())
+}
+
+/// Asks where the thread stands and builds the event here: what is signed is what was asked for, in the
+/// registry that the anchor names, whatever the answer says.
+pub(super) fn prepare(session: &Session, key: KeyId, wish: &Wish<'_>) -> Result<Event, CliError> {
+    let asked = wish.version.map(|version| event_hash("version id", version)).transpose()?;
+    let prepared = ask(&session.client, key, wish, asked.map(|hash| VersionId(hash.0)))?;
+    let (Some(party), Some(statement), Some(version)) =
+        (prepared.party, prepared.statement, prepared.version)
+    else {
+        return Err(CliError::refused(
+            "the registry's answer does not name the party, statement and version",
+        ));
+    };
+    check_asked("version", wish.version, &version.to_string())?;
+    if StatementId::from_hex(wish.statement).is_ok() {
+        check_asked("statement", Some(wish.statement), &statement.to_string())?;
+    }
+    let withdraws = wish.kind == "withdraw";
+    let body = if withdraws {
+        Body::Withdraw { statement, version }
+    } else {
+        let language = match wish.language {
+            Some(language) => language.to_owned(),
+            None => first_language(&session.client, wish.statement)?,
+        };
+        Body::Endorse { statement, version, language }
+    };
+    Ok(Event {
+        registry: Some(session.registry()?),
+        party: Some(party),
+        signers: vec![key],
+        after: prepared.after,
+        log_before: (!withdraws).then_some(prepared.log_before),
+        body,
+    })
+}
+
+fn ask(
+    client: &Client,
+    key: KeyId,
+    wish: &Wish<'_>,
+    version: Option<VersionId>,
+) -> Result<Prepared, CliError> {
+    let request = PrepareRequest {
+        statement: Some(wish.statement.to_owned()),
+        version,
+        language: wish.language.map(str::to_owned),
+        ..PrepareRequest::new(wish.kind, key)
+    };
+    Ok(client.prepare(&request)?)
+}
+
+/// What the user named must come back, not something else of the registry's choosing.
+fn check_asked(what: &str, asked: Option<&str>, answered: &str) -> Result<(), CliError> {
+    match asked {
+        Some(asked) if asked != answered => Err(CliError::refused(format!(
+            "the registry answered for another {what}: {answered}\nnothing was signed"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn first_language(client: &Client, statement: &str) -> Result<String, CliError> {
+    let statement = client.statement(statement)?;
+    statement
+        .version
+        .and_then(|version| version.texts.into_iter().next())
+        .map(|text| text.language)
+        .ok_or_else(|| {
+            CliError::refused("the statement has no text yet\nwait until its sponsor publishes a version")
+        })
+}

@@ -1,0 +1,146 @@
+//! The command line: one file for each verb, over the Rust client and the rooms of a node.
+//!
+//! Options are parsed here into what a verb needs; verbs do the work and print. What is written for
+//! people goes to standard output; errors, with a line that says what to do next, to standard error.
+
+mod audit;
+mod demo;
+mod endorse;
+mod error;
+mod export;
+mod foreign;
+mod init;
+mod key;
+mod look;
+mod output;
+mod party;
+mod policy;
+mod serve;
+mod signing;
+mod statement;
+mod verify;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use error::CliError;
+use output::Output;
+
+/// The registry that verbs talk to unless told otherwise.
+pub const REGISTRY_DEFAULT: &str = "http://127.0.0.1:6962";
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done, and every check held
+  1  refused, or a check did not hold
+  2  the command line is wrong
+  3  the registry cannot be reached or is busy: try again
+  4  a file or folder of this machine is in the way";
+
+/// A verifiable registry of signatories.
+#[derive(Debug, Parser)]
+#[command(name = "undersigned", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    /// Print one JSON object instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Demo(demo::Args),
+    Init(init::Args),
+    Serve(serve::Args),
+    #[command(subcommand)]
+    Key(key::Verb),
+    #[command(subcommand)]
+    Party(party::Verb),
+    #[command(subcommand)]
+    Statement(statement::Verb),
+    Endorse(endorse::EndorseArgs),
+    Withdraw(endorse::WithdrawArgs),
+    Prepare(foreign::PrepareArgs),
+    Submit(foreign::SubmitArgs),
+    Receipt(look::ReceiptArgs),
+    Policy(policy::Args),
+    Verify(verify::Args),
+    Audit(audit::Args),
+    #[command(subcommand)]
+    Export(export::Verb),
+    #[command(subcommand)]
+    Show(look::Show),
+    #[command(subcommand)]
+    List(look::List),
+}
+
+/// Which registry to talk to.
+#[derive(Debug, Clone, clap::Args)]
+struct RegistryArgs {
+    /// Address of the registry
+    #[arg(long, value_name = "URL", env = "UNDERSIGNED_REGISTRY", default_value = REGISTRY_DEFAULT)]
+    registry: String,
+}
+
+impl RegistryArgs {
+    fn client(&self) -> Result<undersigned_client::Client, CliError> {
+        Ok(undersigned_client::Client::new(&self.registry)?)
+    }
+}
+
+/// Runs the program over the process's arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    let done = match cli.verb {
+        Verb::Demo(args) => demo::run(&args, output),
+        Verb::Init(args) => init::run(&args, output),
+        Verb::Serve(args) => serve::run(&args, output),
+        Verb::Key(verb) => key::run(&verb, output),
+        Verb::Party(verb) => party::run(&verb, output),
+        Verb::Statement(verb) => statement::run(&verb, output),
+        Verb::Endorse(args) => endorse::endorse(&args, output),
+        Verb::Withdraw(args) => endorse::withdraw(&args, output),
+        Verb::Prepare(args) => foreign::prepare(&args, output),
+        Verb::Submit(args) => foreign::submit(&args, output),
+        Verb::Receipt(args) => look::receipt(&args, output),
+        Verb::Policy(args) => policy::run(&args, output),
+        Verb::Verify(args) => verify::run(&args, output),
+        Verb::Audit(args) => audit::run(&args, output),
+        Verb::Export(verb) => export::run(&verb, output),
+        Verb::Show(verb) => look::show(&verb, output),
+        Verb::List(verb) => look::list(&verb, output),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output.fail(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn every_verb_is_well_defined_and_has_an_example() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        let mut waiting: Vec<_> = command.get_subcommands().cloned().collect();
+        while let Some(verb) = waiting.pop() {
+            let inner: Vec<_> = verb.get_subcommands().cloned().collect();
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            // A verb with verbs of its own shows examples with those, or at its own end.
+            let shown = help.contains("Example") || verb.get_name() == "help";
+            let below = inner.iter().all(|verb| verb.get_after_help().is_some() || verb.get_name() == "help");
+            assert!(shown || (!inner.is_empty() && below), "{} has no example", verb.get_name());
+            if !shown {
+                waiting.extend(inner);
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Printing: text for people, or one JSON object for machines.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use super::CliError;
+use crate::admission::check_text;
+
+/// How a verb prints.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(super) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// A line for people.
+    pub(super) fn line(self, text: impl AsRef<str>) {
+        if !self.json {
+            // A reader that went away is no reason to fail.
+            let _ = writeln!(std::io::stdout(), "{}", text.as_ref());
+        }
+    }
+
+    /// The one object for machines.
+    pub(super) fn object(self, value: &serde_json::Value) {
+        if self.json {
+            let _ = writeln!(std::io::stdout(), "{value}");
+        }
+    }
+
+    /// Bytes as they are, in both modes: for verbs whose result is a file.
+    pub(super) fn raw(self, bytes: &[u8]) {
+        let _ = std::io::stdout().write_all(bytes);
+    }
+
+    pub(super) fn fail(self, error: &CliError) -> ExitCode {
+        if self.json {
+            let (what, next) = error.message().split_once('\n').unwrap_or((error.message(), ""));
+            let value = serde_json::json!({"error": what, "next": next, "exit_code": error.code()});
+            let _ = writeln!(std::io::stderr(), "{value}");
+        } else {
+            let _ = writeln!(std::io::stderr(), "error: {}", error.message());
+        }
+        ExitCode::from(error.code())
+    }
+}
+
+/// A second in POSIX time as people write it (UTC).
+pub(super) fn time(seconds: u64) -> String {
+    let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds));
+    time.map_or_else(|| seconds.to_string(), |time| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// Human text from a stranger, as it may be shown: text that the door would refuse (controls, direction
+/// controls, invisible characters) is escaped, so that it cannot pass for something else.
+pub(super) fn shown(text: &str) -> String {
+    if check_text(text.as_bytes(), true).is_ok() {
+        text.to_owned()
+    } else {
+        text.escape_default().to_string()
+    }
+}
+
+/// The beginning of a long id, for lines that people read.
+pub(super) fn short(id: &impl ToString) -> String {
+    id.to_string().chars().take(16).collect()
+}

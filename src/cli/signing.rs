@@ -1,0 +1,153 @@
+//! What the signing verbs share: build an event, sign it, submit it, check the receipt that comes back.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use undersigned_client::{Client, Submitted};
+use undersigned_registry::envelope::{Envelope, Proof, Submission};
+use undersigned_registry::event::Event;
+use undersigned_registry::id::{EventHash, RegistryId};
+use undersigned_registry::verify::{Trust, Verified};
+
+use super::output::Output;
+use super::verify;
+use super::{CliError, RegistryArgs, words};
+use crate::keyring::PartyKey;
+
+/// Options of every verb that signs.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct SigningArgs {
+    #[command(flatten)]
+    pub(super) registry: RegistryArgs,
+    /// Trust anchor to check the receipt against; without it the one that the registry serves
+    #[arg(long, value_name = "FILE", env = "UNDERSIGNED_POLICY")]
+    pub(super) policy: Option<PathBuf>,
+    /// File to write the receipt to [default: INDEX.tlog-proof]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// A registry to sign for: how to reach it, and what to check its answers against.
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) trust: Trust,
+    /// Whether the anchor came from a file of the user's rather than from the registry itself.
+    pub(super) anchored: bool,
+}
+
+impl Session {
+    pub(super) fn open(args: &SigningArgs) -> Result<Self, CliError> {
+        let client = args.registry.client()?;
+        let (trust, anchored) = match &args.policy {
+            Some(path) => (verify::read_trust(path, None)?, true),
+            None => {
+                let policy = client.policy()?;
+                let trust = Trust::parse(&policy, None).map_err(|error| {
+                    CliError::refused(format!("the registry's policy cannot be used: {error}"))
+                })?;
+                (trust, false)
+            }
+        };
+        Ok(Self { client, trust, anchored })
+    }
+
+    /// Which registry events are signed for: the anchor's.
+    pub(super) fn registry(&self) -> Result<RegistryId, CliError> {
+        self.trust.registry().cloned().ok_or_else(|| {
+            CliError::refused("the policy does not say which registry is meant\nfetch it again with: undersigned policy --out FILE")
+        })
+    }
+
+    /// Submits an event with its proofs, and checks the receipt: under the anchor, and for this event.
+    pub(super) fn submit(
+        &self,
+        event: Vec<u8>,
+        proofs: Vec<Proof>,
+        blobs: Vec<Vec<u8>>,
+    ) -> Result<(Submitted, Verified), CliError> {
+        let unfit = |error: String| CliError::refused(format!("the event cannot be sent: {error}"));
+        let envelope = Envelope::new(event, proofs).map_err(|error| unfit(error.to_string()))?;
+        let event = envelope.event().clone();
+        let submission = Submission::new(envelope, blobs).map_err(|error| unfit(error.to_string()))?;
+        let submitted = self.client.submit(&submission)?;
+        let verified = verify::check(&submitted.receipt, &self.trust).map_err(|error| {
+            CliError::refused(format!(
+                "the registry's receipt does not verify: {error}\nkeep the file and tell the registry's auditors; do not rely on this registry"
+            ))
+        })?;
+        if verified.event != event {
+            return Err(CliError::refused(
+                "the registry's receipt is for another event\nkeep the file and tell the registry's auditors",
+            ));
+        }
+        Ok((submitted, verified))
+    }
+
+    /// Signs an event with some keys and submits it.
+    pub(super) fn sign_and_submit(
+        &self,
+        event: &Event,
+        keys: &[&PartyKey],
+        blobs: Vec<Vec<u8>>,
+    ) -> Result<(Submitted, Verified), CliError> {
+        let bytes = event.encode();
+        let proofs = event
+            .signers
+            .iter()
+            .filter_map(|signer| keys.iter().find(|key| key.id() == *signer))
+            .map(|key| key.prove(&bytes))
+            .collect();
+        self.submit(bytes, proofs, blobs)
+    }
+}
+
+/// Saves the receipt and says what happened.
+pub(super) fn report(
+    args: &SigningArgs,
+    session: &Session,
+    submitted: &Submitted,
+    verified: &Verified,
+    output: Output,
+) -> Result<PathBuf, CliError> {
+    let path = save(args.out.as_deref(), submitted)?;
+    if !submitted.is_new {
+        output.line("(this event was in the log already; here is its receipt again)");
+    }
+    output.line(words::act(verified));
+    output.line(format!("entry    {} of {}", verified.index, verified.origin));
+    output.line(format!("event    {}", verified.event_hash));
+    output.line(format!("receipt  {} (keep it: it proves this for ever, offline)", path.display()));
+    if !session.anchored {
+        output.line(
+            "note     checked against the policy that the registry itself serves; get the anchor by another way: undersigned policy",
+        );
+    }
+    output.object(&json!({
+        "index": verified.index,
+        "event": verified.event_hash.to_string(),
+        "party": verified.party.to_string(),
+        "is_new": submitted.is_new,
+        "receipt": path,
+        "anchored": session.anchored,
+    }));
+    Ok(path)
+}
+
+/// Writes a receipt file.
+pub(super) fn save(out: Option<&Path>, submitted: &Submitted) -> Result<PathBuf, CliError> {
+    let path = out.map_or_else(|| PathBuf::from(format!("{}.tlog-proof", submitted.index)), Path::to_owned);
+    std::fs::write(&path, &submitted.receipt).map_err(|error| {
+        CliError::local(format!(
+            "cannot write {}: {error}\nthe entry is logged; fetch its receipt again with: undersigned receipt {}",
+            path.display(),
+            submitted.index
+        ))
+    })?;
+    Ok(path)
+}
+
+/// Reads an id that an answer or a person gave.
+pub(super) fn event_hash(what: &str, text: &str) -> Result<EventHash, CliError> {
+    EventHash::from_hex(text)
+        .map_err(|_| CliError::refused(format!("{text:?} is no {what}\nan id has 64 lower-case hex digits")))
+}

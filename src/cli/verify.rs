@@ -1,0 +1,109 @@
+//! `verify`: checks receipts with the network off, and says what they prove.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use undersigned_registry::id::RegistryId;
+use undersigned_registry::receipt::{RECEIPT_BYTES_MAX, Receipt};
+use undersigned_registry::verify::{Trust, Verified, verify};
+
+use super::CliError;
+use super::output::{Output, time};
+use super::words;
+
+const EXAMPLE: &str = "Example:
+  undersigned verify 12.tlog-proof --policy registry.policy
+
+Needs no network. The policy is the trust anchor: get it once, compare its fingerprint by another way
+(undersigned policy), and keep it.";
+
+/// Check receipts offline
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(super) struct Args {
+    /// Receipt files
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Trust anchor: a tlog-policy file
+    #[arg(long, value_name = "FILE", env = "UNDERSIGNED_POLICY")]
+    policy: PathBuf,
+    /// Which registry is meant, if the policy does not say so: origin#hash
+    #[arg(long, value_name = "ORIGIN#HASH")]
+    registry: Option<String>,
+}
+
+pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
+    let trust = read_trust(&args.policy, args.registry.as_deref())?;
+    let mut answers = Vec::new();
+    for file in &args.files {
+        let verified = check_file(file, &trust)?;
+        let words = words::explain(&verified);
+        output.line(format!("{}: VERIFIED", file.display()));
+        for (title, list) in [
+            ("proved", &words.proved),
+            ("stated by the registry, checkable by replay", &words.stated),
+            ("not proved", &words.not_proved),
+        ] {
+            output.line(format!("  {title}:"));
+            list.iter().for_each(|line| output.line(format!("    - {line}")));
+        }
+        answers.push(json!({
+            "file": file,
+            "verified": true,
+            "index": verified.index,
+            "tree_size": verified.tree_size,
+            "event": verified.event_hash.to_string(),
+            "type": verified.event.body.type_name(),
+            "party": verified.party.to_string(),
+            "registry": verified.registry.as_ref().map(RegistryId::to_text),
+            "received": time(verified.received),
+            "proved": words.proved,
+            "stated": words.stated,
+            "not_proved": words.not_proved,
+        }));
+    }
+    output.object(&json!({ "receipts": answers }));
+    Ok(())
+}
+
+/// Reads a trust anchor.
+pub(super) fn read_trust(policy: &Path, registry: Option<&str>) -> Result<Trust, CliError> {
+    let text =
+        std::fs::read_to_string(policy).map_err(|error| CliError::file("read the policy", policy, &error))?;
+    let registry = registry
+        .map(|text| {
+            RegistryId::parse(text).ok_or_else(|| {
+                CliError::refused(format!(
+                    "{text:?} names no registry\nwrite the origin, \"#\" and 64 hex digits"
+                ))
+            })
+        })
+        .transpose()?;
+    Trust::parse(&text, registry).map_err(|error| CliError::refused(format!("{}: {error}", policy.display())))
+}
+
+fn check_file(file: &Path, trust: &Trust) -> Result<Verified, CliError> {
+    let bytes = read_receipt(file)?;
+    check(&bytes, trust).map_err(|message| {
+        CliError::refused(format!(
+            "{}: NOT VERIFIED: {message}\nthis file proves nothing under this policy; ask for the receipt again, and check that the policy is the registry's",
+            file.display()
+        ))
+    })
+}
+
+fn read_receipt(file: &Path) -> Result<Vec<u8>, CliError> {
+    use std::io::Read as _;
+    let failed = |error: std::io::Error| CliError::file("read", file, &error);
+    let opened = std::fs::File::open(file).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(RECEIPT_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    opened.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Checks the bytes of a receipt; the error is the rule that does not hold.
+pub(super) fn check(bytes: &[u8], trust: &Trust) -> Result<Verified, String> {
+    let receipt = Receipt::parse(bytes).map_err(|error| error.to_string())?;
+    verify(&receipt, trust).map_err(|error| error.to_string())
+}

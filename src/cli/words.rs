@@ -1,0 +1,153 @@
+//! What a verified receipt says, in words: what is proved, what the registry only states, what is not
+//! proved.
+
+use undersigned_registry::event::{Body, Event};
+use undersigned_registry::record::{COLUMN_WITHDRAWN, Status};
+use undersigned_registry::verify::Verified;
+
+use super::output::{shown, time};
+
+/// The three lists.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    pub(super) proved: Vec<String>,
+    pub(super) stated: Vec<String>,
+    pub(super) not_proved: Vec<String>,
+}
+
+/// Says what a receipt proved.
+pub(super) fn explain(verified: &Verified) -> Words {
+    let mut words = Words::default();
+    let Words { proved, stated, not_proved } = &mut words;
+    proved.push(act(verified));
+    proved.push(format!(
+        "it is entry {} of the log {}, in the tree of {} entries that the log key signed",
+        verified.index, verified.origin, verified.tree_size
+    ));
+    match &verified.registry {
+        Some(registry) => proved.push(format!("the registry is {registry}, as your policy says")),
+        None => not_proved.push(
+            "which registry of that name this is: your policy has no \"# registry\" line; give --registry"
+                .to_owned(),
+        ),
+    }
+    for signer in &verified.signers {
+        match signer.role {
+            Some(role) => {
+                proved.push(format!("the key {} signed these exact words", signer.key));
+                stated.push(format!(
+                    "that key belonged to the party, with the role \"{role}\", and was live at this entry"
+                ));
+            }
+            None => {
+                proved.push(format!("the key {} signed these exact words", signer.key));
+                not_proved.push("whose key that is: this receipt has no state path for it".to_owned());
+            }
+        }
+    }
+    stated.push(format!("received at {} by the registry's clock", time(verified.received)));
+    not_proved.push("the date: no witness has cosigned the tree".to_owned());
+    party(verified, stated, not_proved);
+    endorsement(verified, stated, not_proved);
+    not_proved.push(format!(
+        "anything after entry {}: ask for a newer receipt to see what came later",
+        verified.index
+    ));
+    words
+}
+
+/// Who did what, in one sentence.
+pub(super) fn act(verified: &Verified) -> String {
+    let name = verified.party_name("en").map_or_else(
+        || format!("the party {}", verified.party),
+        |name| format!("\"{}\" (party {})", shown(name), verified.party),
+    );
+    let statement = verified.title("en").map(|title| format!("\"{}\"", shown(title)));
+    describe(&verified.event, &name, statement.as_deref())
+}
+
+fn describe(event: &Event, name: &str, title: Option<&str>) -> String {
+    let version = |version: &dyn std::fmt::Display| match title {
+        Some(title) => format!("{title} (version {version})"),
+        None => format!("version {version}"),
+    };
+    match &event.body {
+        Body::RegistryOpen { origin, .. } => format!("{name} opened the registry {origin}"),
+        Body::RegistryPolicy(policy) => {
+            format!("{name} set the registry's policy: admission {}", policy.admission.name())
+        }
+        Body::PartyCreate { keys, .. } => {
+            format!("{name} entered the registry with {}", count(keys.len(), "key"))
+        }
+        Body::PartyKeys { add, end } => {
+            format!("{name} added {} and ended {}", count(add.len(), "key"), count(end.len(), "key"))
+        }
+        Body::StatementPublish { kind, slug } => format!("{name} published the {} \"{slug}\"", kind.name()),
+        Body::StatementVersion { texts, .. } => {
+            format!(
+                "{name} published a text in {}: {}",
+                count(texts.len(), "language"),
+                title.unwrap_or("(title elsewhere)")
+            )
+        }
+        Body::Endorse { version: id, language, .. } => {
+            format!("{name} endorsed {}, as read in \"{language}\"", version(id))
+        }
+        Body::Withdraw { version: id, .. } => format!("{name} withdrew its endorsement of {}", version(id)),
+    }
+}
+
+/// "1 key", "2 keys".
+pub(super) fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+fn party(verified: &Verified, stated: &mut Vec<String>, not_proved: &mut Vec<String>) {
+    let Some(record) = &verified.party_record else {
+        not_proved.push("the party's name and domain: this receipt has no state path for them".to_owned());
+        return;
+    };
+    let level =
+        ["claimed", "mailbox on the domain", "domain control", "legal entity", "authority of the person"]
+            .get(usize::from(record.level))
+            .copied()
+            .unwrap_or("unknown");
+    stated.push(format!("the party's trust level is {} ({level})", record.level));
+    if let Some(domain) = &record.domain {
+        let claim = if record.level < 2 { "claims" } else { "controls" };
+        stated.push(format!("the party {claim} the domain {domain}"));
+        if record.level < 2 {
+            not_proved
+                .push(format!("that the party has anything to do with {domain}: nobody has checked it"));
+        }
+    } else {
+        not_proved.push("who the party is beyond its name and keys: it names no domain".to_owned());
+    }
+}
+
+fn endorsement(verified: &Verified, stated: &mut Vec<String>, not_proved: &mut Vec<String>) {
+    if !matches!(verified.event.body, Body::Endorse { .. } | Body::Withdraw { .. }) {
+        return;
+    }
+    match &verified.endorsement {
+        Some(record) => stated.push(format!(
+            "after this entry the endorsement is {}",
+            match record.status {
+                Status::Active => "active",
+                Status::Withdrawn => "withdrawn",
+            }
+        )),
+        None => {
+            not_proved.push("the status after this entry: this receipt has no state path for it".to_owned())
+        }
+    }
+    if let Some(tally) = &verified.version_tally {
+        let active: u64 = (0u8..=4).map(|level| tally.count(level)).sum();
+        stated.push(format!(
+            "after this entry the version has exactly {}, and {} withdrawn",
+            count(usize::try_from(active).unwrap_or(usize::MAX), "standing endorsement"),
+            tally.count(COLUMN_WITHDRAWN)
+        ));
+    }
+    stated.push("the last lines rest on the state root in the entry; anyone can check it by replay: undersigned audit".to_owned());
+}

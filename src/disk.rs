@@ -1,0 +1,1308 @@
+//! Files that survive a power cut: the only file of the project that fsyncs and renames.
+//!
+//! Every operation works on a [`Folder`], an open directory, and names files relative to it. The order is
+//! always the same (DESIGN section 10): the parent directory is opened first, so that an error of an
+//! earlier write to it is not lost with its inode; then a temporary file is written and fsynced; then it is
+//! renamed to its name; then the directory is fsynced, and every directory above it whose own entry this
+//! process has not yet seen made durable. System calls go through rustix, because std's `sync_all` repeats
+//! an interrupted fsync, and a second fsync can report success for data that the first one lost.
+//!
+//! An error says whether it came too late to be harmless: see [`Stage`]. After an uncertain one the folder
+//! refuses every later write, so that going on is impossible to write.
+//!
+//! Not here: what the files mean, which of them may be replaced (`store`), file-system allow-lists.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::io::Errno;
+
+/// The largest file that is read. A batch of 1,024 entries of 32 KiB with its overhead is below 34 MiB.
+pub const FILE_BYTES_MAX: u64 = 64 << 20;
+/// The most entries a directory is listed with: 16 times what 65,536 blobs in one directory would be.
+pub const LIST_ENTRIES_MAX: usize = 1 << 20;
+/// The most components of a relative path; the deepest tile (`public/tile/entries/x001/.../067.p/5`) has 11.
+pub const PATH_COMPONENTS_MAX: usize = 16;
+
+/// Visible files kept open until [`Folder::settle`], so that a failed write-back is reported to us. Files
+/// above the limit are opened again, which is as good unless their inode was evicted meanwhile.
+const PENDING_FILES_MAX: usize = 256;
+/// Directories remembered as durable; at 100 bytes each 800 kB. When full all are forgotten: more fsyncs.
+const KNOWN_DIRECTORIES_MAX: usize = 8_192;
+/// Names tried for a temporary file: a temporary folder is swept at start, so that more than a few files in
+/// the way mean that another process uses the folder.
+const TEMP_NAMES_TRIED_MAX: u32 = 1_024;
+
+/// Whether a failure can have left something permanent behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It failed before the first fsync or rename (no space, no inode, no descriptor, read-only): nothing is
+    /// committed, the temporary file was removed, and the same call may be made again later.
+    Clean,
+    /// It failed at or after the first fsync or rename: the bytes may be there after a restart or not. The
+    /// caller must stop the process; every later write of this folder fails likewise.
+    Uncertain,
+}
+
+/// What was being done when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each name says it all; the Display text is its documentation")]
+pub enum Operation {
+    CheckPath,
+    Open,
+    Create,
+    Write,
+    Sync,
+    Rename,
+    MakeDirectory,
+    Read,
+    List,
+    Remove,
+    MeasureSpace,
+    Lock,
+}
+
+/// A file operation that failed.
+#[derive(Debug, thiserror::Error)]
+pub struct DiskError {
+    /// The file or directory it was about.
+    pub path: PathBuf,
+    /// The step that failed.
+    pub operation: Operation,
+    /// Whether anything may have become permanent.
+    pub stage: Stage,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+/// What creating a name that may exist came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    /// The name was absent and now has these bytes.
+    New,
+    /// The name existed with the same bytes.
+    Equal,
+    /// The name existed with other bytes and was left alone.
+    Different,
+}
+
+/// Who may read a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Mode 0644, directories 0755 (less the umask).
+    Public,
+    /// Mode 0600, directories 0700.
+    Secret,
+}
+
+/// How far a replaced file, or a removal, is pushed before the call returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The bytes and the name survive a power cut.
+    Durable,
+    /// The directory is not fsynced: after a power cut the name has the old bytes or the new ones, whole.
+    FileOnly,
+}
+
+/// Room left on the file system of a folder, for a process without privileges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Free bytes.
+    pub bytes: u64,
+    /// Free inodes; none on file systems that do not count them (btrfs).
+    pub inodes: Option<u64>,
+}
+
+/// An entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Item {
+    /// The last component of its name.
+    pub name: String,
+    /// Whether it is a directory.
+    pub is_directory: bool,
+}
+
+/// An open directory, and files below it.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    root: OwnedFd,
+    /// The directory for temporary files, relative to the root and on the same file system.
+    temp: String,
+    /// Numbers temporary files; taken by every writer, order is of no matter.
+    next_temp: AtomicU64,
+    /// Set by the first uncertain failure and never cleared; every write reads it first.
+    is_stopped: AtomicBool,
+    /// Directories whose own entry this process made durable: a cache, held for no system call.
+    known_directories: Mutex<HashSet<String>>,
+    /// Visible files that nobody settled yet: held for no system call, never together with the lock above.
+    pending: Mutex<HashMap<String, OwnedFd>>,
+}
+
+impl Folder {
+    /// Makes a directory with a durable entry in its parent, which must exist, and opens it; an existing
+    /// one is just opened.
+    ///
+    /// A crash here leaves no directory, or an empty one.
+    ///
+    /// # Errors
+    /// The directory cannot be made or opened.
+    pub fn create(path: &Path, temp: &str, access: Access) -> Result<Self, DiskError> {
+        match rustix::fs::mkdir(path, access.directory_mode()) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(clean(path, Operation::MakeDirectory, errno)),
+        }
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            Some(_) => Path::new("."),
+            None => path,
+        };
+        let directory = open_directory(parent)?;
+        sync(directory.as_fd(), parent)?;
+        Self::open(path, temp)
+    }
+
+    /// Opens an existing directory. `temp` names the directory for temporary files below it, which
+    /// [`Self::sweep_temp`] makes; a folder that is only read does not need it.
+    ///
+    /// # Errors
+    /// The directory is absent or cannot be opened, or `temp` is no relative path.
+    pub fn open(path: &Path, temp: &str) -> Result<Self, DiskError> {
+        check_relative(path, temp)?;
+        Ok(Self {
+            path: path.to_owned(),
+            root: open_directory(path)?,
+            temp: temp.to_owned(),
+            next_temp: AtomicU64::new(0),
+            is_stopped: AtomicBool::new(false),
+            known_directories: Mutex::new(HashSet::new()),
+            pending: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// Where the folder is, for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the directory for temporary files if it is absent and removes what an earlier process left in
+    /// it. Only the process that holds the lock may do this. Returns how many files it removed.
+    ///
+    /// A crash here leaves some of them, for the next start.
+    ///
+    /// # Errors
+    /// The directory cannot be made or read, or a file cannot be removed.
+    pub fn sweep_temp(&self) -> Result<usize, DiskError> {
+        self.make_directory(&self.temp, Access::Secret)?;
+        let mut removed = 0;
+        for item in self.list(&self.temp)? {
+            if !item.is_directory && self.remove(&join(&self.temp, &item.name), Durability::FileOnly)? {
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Makes a directory, and those above it, durable.
+    ///
+    /// A crash here leaves some of the directories, empty.
+    ///
+    /// # Errors
+    /// A directory cannot be made (clean) or fsynced (uncertain).
+    pub fn make_directory(&self, rel: &str, access: Access) -> Result<(), DiskError> {
+        check_relative(&self.path, rel)?;
+        self.check_not_stopped(rel)?;
+        let directory = self.open_directory_making(rel, access)?;
+        self.sync_directory_and_above(directory.as_fd(), rel)
+    }
+
+    /// Gives `rel` these bytes, durable, if the name is absent; never touches a name that exists.
+    ///
+    /// `Equal` is as durable as `New`: the file that was there and its parents are fsynced too. A crash
+    /// here leaves the name absent or with all bytes, and perhaps a temporary file that
+    /// [`Self::sweep_temp`] removes.
+    ///
+    /// # Errors
+    /// See [`Stage`].
+    pub fn create_durable(&self, rel: &str, bytes: &[u8]) -> Result<Created, DiskError> {
+        self.create_file(rel, bytes, Access::Public, Finality::Durable)
+    }
+
+    /// As [`Self::create_durable`], readable by the owner alone.
+    ///
+    /// # Errors
+    /// See [`Stage`].
+    pub fn create_secret(&self, rel: &str, bytes: &[u8]) -> Result<Created, DiskError> {
+        self.create_file(rel, bytes, Access::Secret, Finality::Durable)
+    }
+
+    /// As [`Self::create_durable`] without any fsync: the file is whole for whoever opens it, but becomes
+    /// durable only with [`Self::settle`].
+    ///
+    /// A power cut before that leaves the name absent, with all bytes, or **torn: short, empty or zeros**.
+    ///
+    /// # Errors
+    /// See [`Stage`]; uncertain only if the rename failed in a way that does not say whether it happened.
+    pub fn create_visible(&self, rel: &str, bytes: &[u8]) -> Result<Created, DiskError> {
+        self.create_file(rel, bytes, Access::Public, Finality::Visible)
+    }
+
+    /// Makes visible files durable: fsyncs each, then each of their directories once.
+    ///
+    /// A crash here leaves each file as a crash before it or after it would. Whoever builds on the files
+    /// reads them back first.
+    ///
+    /// # Errors
+    /// Clean if a file could not be opened for want of descriptors: settle all of them again later.
+    /// Uncertain if a file is absent or any fsync failed.
+    pub fn settle<S: AsRef<str>>(&self, rels: &[S]) -> Result<(), DiskError> {
+        let mut parents = BTreeSet::new();
+        for rel in rels {
+            let rel = rel.as_ref();
+            check_relative(&self.path, rel)?;
+            self.check_not_stopped(rel)?;
+            let kept = locked(&self.pending).remove(rel);
+            let file = match kept {
+                Some(file) => file,
+                None => match self.open_beneath(rel, READ) {
+                    Ok(file) => file,
+                    Err(Errno::NOENT) => return Err(self.uncertain(rel, Operation::Open, Errno::NOENT)),
+                    Err(errno) => return Err(self.clean(rel, Operation::Open, errno)),
+                },
+            };
+            self.sync(file.as_fd(), rel)?;
+            parents.insert(split(rel).0);
+        }
+        for parent in parents {
+            let directory = self.open_parent(parent)?;
+            self.sync_directory_and_above(directory.as_fd(), parent)?;
+        }
+        Ok(())
+    }
+
+    /// Gives `rel` these bytes, whatever it had before.
+    ///
+    /// A crash here leaves the old bytes or the new ones, whole, and perhaps a temporary file.
+    ///
+    /// # Errors
+    /// See [`Stage`].
+    pub fn replace_durable(
+        &self,
+        rel: &str,
+        bytes: &[u8],
+        access: Access,
+        durability: Durability,
+    ) -> Result<(), DiskError> {
+        check_relative(&self.path, rel)?;
+        self.check_not_stopped(rel)?;
+        let (parent_rel, name) = split(rel);
+        let parent = self.open_directory_making(parent_rel, Access::Public)?;
+        let temp = self.write_temp(bytes, access)?;
+        self.sync(temp.file.as_fd(), &temp.rel)?;
+        rustix::fs::renameat(&self.root, &temp.rel, &parent, name)
+            .map_err(|errno| self.uncertain(rel, Operation::Rename, errno))?;
+        locked(&self.pending).remove(rel);
+        match durability {
+            Durability::Durable => self.sync_directory_and_above(parent.as_fd(), parent_rel),
+            Durability::FileOnly => Ok(()),
+        }
+    }
+
+    /// The bytes of a file, or none if there is no such name. Every other failure is an error, also one of
+    /// a directory above it: absent is not unreadable.
+    ///
+    /// # Errors
+    /// The file exists, or may exist, and cannot be read, or is larger than [`FILE_BYTES_MAX`].
+    pub fn read(&self, rel: &str) -> Result<Option<Vec<u8>>, DiskError> {
+        check_relative(&self.path, rel)?;
+        match self.open_beneath(rel, READ) {
+            Ok(file) => self.read_open(file.as_fd(), rel).map(Some),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.clean(rel, Operation::Open, errno)),
+        }
+    }
+
+    /// As [`Self::read`], for recovery: what it returns is durable, file and parents are fsynced first. An
+    /// absence is made durable likewise where the directory exists.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; uncertain if an fsync failed.
+    pub fn read_settled(&self, rel: &str) -> Result<Option<Vec<u8>>, DiskError> {
+        check_relative(&self.path, rel)?;
+        self.check_not_stopped(rel)?;
+        let (parent_rel, name) = split(rel);
+        let parent = match self.open_beneath_or_root(parent_rel) {
+            Ok(parent) => parent,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(self.clean(parent_rel, Operation::Open, errno)),
+        };
+        let file = match rustix::fs::openat(&parent, name, READ, Mode::empty()) {
+            Ok(file) => Some(file),
+            Err(Errno::NOENT) => None,
+            Err(errno) => return Err(self.clean(rel, Operation::Open, errno)),
+        };
+        if let Some(file) = &file {
+            self.check_regular(file.as_fd(), rel)?;
+            self.sync(file.as_fd(), rel)?;
+        }
+        self.sync_directory_and_above(parent.as_fd(), parent_rel)?;
+        file.map(|file| self.read_open(file.as_fd(), rel)).transpose()
+    }
+
+    /// Whether the name exists, as file or directory.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    pub fn exists(&self, rel: &str) -> Result<bool, DiskError> {
+        check_relative(&self.path, rel)?;
+        match self.open_beneath(rel, OFlags::PATH.union(OFlags::CLOEXEC)) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.clean(rel, Operation::Open, errno)),
+        }
+    }
+
+    /// The entries of one directory, sorted by name; none if it is absent. Names that are not UTF-8 are
+    /// none of ours and left out.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or has more than [`LIST_ENTRIES_MAX`] entries.
+    pub fn list(&self, rel: &str) -> Result<Vec<Item>, DiskError> {
+        let failed = |errno| self.clean(rel, Operation::List, errno);
+        if !rel.is_empty() {
+            check_relative(&self.path, rel)?;
+        }
+        let directory = match self.open_beneath_or_root(rel) {
+            Ok(directory) => directory,
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            Err(errno) => return Err(failed(errno)),
+        };
+        let mut items = Vec::new();
+        for entry in Dir::read_from(&directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if name == "." || name == ".." {
+                continue;
+            }
+            if items.len() >= LIST_ENTRIES_MAX {
+                return Err(failed(Errno::OVERFLOW));
+            }
+            let file_type = match entry.file_type() {
+                FileType::Unknown => match rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                    Err(Errno::NOENT) => continue,
+                    Err(errno) => return Err(failed(errno)),
+                },
+                known => known,
+            };
+            items.push(Item { name: name.to_owned(), is_directory: file_type.is_dir() });
+        }
+        items.sort_unstable();
+        Ok(items)
+    }
+
+    /// Removes a file; false if there is none.
+    ///
+    /// A crash here leaves the file or no file; with [`Durability::FileOnly`] it may also come back later.
+    ///
+    /// # Errors
+    /// Clean if it cannot be removed, uncertain if the directory cannot be fsynced.
+    pub fn remove(&self, rel: &str, durability: Durability) -> Result<bool, DiskError> {
+        check_relative(&self.path, rel)?;
+        self.check_not_stopped(rel)?;
+        let (parent_rel, name) = split(rel);
+        let parent = match self.open_beneath_or_root(parent_rel) {
+            Ok(parent) => parent,
+            Err(Errno::NOENT) => return Ok(false),
+            Err(errno) => return Err(self.clean(parent_rel, Operation::Open, errno)),
+        };
+        let was_there = match rustix::fs::unlinkat(&parent, name, AtFlags::empty()) {
+            Ok(()) => true,
+            Err(Errno::NOENT) => false,
+            Err(errno) => return Err(self.clean(rel, Operation::Remove, errno)),
+        };
+        locked(&self.pending).remove(rel);
+        if durability == Durability::Durable {
+            self.sync(parent.as_fd(), parent_rel)?;
+        }
+        Ok(was_there)
+    }
+
+    /// The room that is left.
+    ///
+    /// # Errors
+    /// The file system does not say.
+    pub fn free_space(&self) -> Result<Space, DiskError> {
+        let stat = rustix::fs::fstatvfs(&self.root)
+            .map_err(|errno| clean(&self.path, Operation::MeasureSpace, errno))?;
+        let inodes = (stat.f_files > 0).then_some(stat.f_favail);
+        Ok(Space { bytes: stat.f_bavail.saturating_mul(stat.f_frsize), inodes })
+    }
+
+    /// Start-up check: a file can be written and fsynced in the folder for temporary files, and each of
+    /// `targets` that exists is on the same file system, so that renames into it will work.
+    ///
+    /// A crash here leaves a temporary file.
+    ///
+    /// # Errors
+    /// The reason why not: [`DiskError::is_read_only`], [`DiskError::is_no_space`], or another file system.
+    pub fn check_writable(&self, targets: &[&str]) -> Result<(), DiskError> {
+        let temp = self.write_temp(b"start-up check\n", Access::Secret)?;
+        let synced = self.sync(temp.file.as_fd(), &temp.rel);
+        self.discard(&temp);
+        synced?;
+        let home = rustix::fs::fstat(&temp.file)
+            .map_err(|errno| self.clean(&self.temp, Operation::Open, errno))?
+            .st_dev;
+        for rel in targets {
+            let device = match self.open_beneath_or_root(rel) {
+                Ok(directory) => rustix::fs::fstat(&directory).map(|stat| stat.st_dev),
+                Err(Errno::NOENT) => continue,
+                Err(errno) => Err(errno),
+            };
+            match device {
+                Ok(device) if device == home => {}
+                Ok(_) => return Err(self.clean(rel, Operation::Rename, Errno::XDEV)),
+                Err(errno) => return Err(self.clean(rel, Operation::Open, errno)),
+            }
+        }
+        Ok(())
+    }
+
+    fn create_file(
+        &self,
+        rel: &str,
+        bytes: &[u8],
+        access: Access,
+        finality: Finality,
+    ) -> Result<Created, DiskError> {
+        check_relative(&self.path, rel)?;
+        self.check_not_stopped(rel)?;
+        let (parent_rel, name) = split(rel);
+        let parent = self.open_directory_making(parent_rel, Access::Public)?;
+        if let Some(created) = self.compare(parent.as_fd(), rel, bytes, finality)? {
+            return Ok(created);
+        }
+        let temp = self.write_temp(bytes, access)?;
+        if finality == Finality::Durable {
+            self.sync(temp.file.as_fd(), &temp.rel)?;
+        }
+        match self.rename_to_absent(&temp.rel, parent.as_fd(), name) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => {
+                // Another writer was faster: its bytes decide. Ours never had a name that anybody reads.
+                self.discard(&temp);
+                return match self.compare(parent.as_fd(), rel, bytes, finality)? {
+                    Some(created) => Ok(created),
+                    None => Err(self.uncertain(rel, Operation::Rename, Errno::NOENT)),
+                };
+            }
+            Err(errno) if finality == Finality::Visible && is_resource(errno) => {
+                self.discard(&temp);
+                return Err(self.clean(rel, Operation::Rename, errno));
+            }
+            Err(errno) => return Err(self.uncertain(rel, Operation::Rename, errno)),
+        }
+        match finality {
+            Finality::Durable => self.sync_directory_and_above(parent.as_fd(), parent_rel)?,
+            Finality::Visible => {
+                let mut pending = locked(&self.pending);
+                if pending.len() < PENDING_FILES_MAX {
+                    pending.insert(rel.to_owned(), temp.file);
+                }
+            }
+        }
+        Ok(Created::New)
+    }
+
+    /// Compares what has the name with `bytes`; none if nothing has. Makes an equal file durable if asked.
+    fn compare(
+        &self,
+        parent: BorrowedFd<'_>,
+        rel: &str,
+        bytes: &[u8],
+        finality: Finality,
+    ) -> Result<Option<Created>, DiskError> {
+        let (parent_rel, name) = split(rel);
+        let file = match rustix::fs::openat(parent, name, READ, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(self.clean(rel, Operation::Open, errno)),
+        };
+        if self.read_open(file.as_fd(), rel)? != bytes {
+            return Ok(Some(Created::Different));
+        }
+        if finality == Finality::Durable {
+            self.sync(file.as_fd(), rel)?;
+            self.sync_directory_and_above(parent, parent_rel)?;
+        }
+        Ok(Some(Created::Equal))
+    }
+
+    /// Renames without replacing. File systems that know no such rename get a hard link, which does not
+    /// replace either, and lose the temporary name afterwards.
+    fn rename_to_absent(&self, temp: &str, parent: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
+        match rustix::fs::renameat_with(&self.root, temp, parent, name, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.link_to_absent(temp, parent, name),
+            renamed_or_failed => renamed_or_failed,
+        }
+    }
+
+    fn link_to_absent(&self, temp: &str, parent: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
+        rustix::fs::linkat(&self.root, temp, parent, name, AtFlags::empty())?;
+        rustix::fs::unlinkat(&self.root, temp, AtFlags::empty())
+    }
+
+    /// Writes a temporary file without fsync; on failure nothing is left.
+    fn write_temp(&self, bytes: &[u8], access: Access) -> Result<Temp, DiskError> {
+        self.check_not_stopped(&self.temp)?;
+        let temp = self.open_temp(access)?;
+        match write_all(temp.file.as_fd(), bytes) {
+            Ok(()) => Ok(temp),
+            Err(source) => {
+                self.discard(&temp);
+                let path = self.path.join(&temp.rel);
+                Err(DiskError { path, operation: Operation::Write, stage: Stage::Clean, source })
+            }
+        }
+    }
+
+    fn open_temp(&self, access: Access) -> Result<Temp, DiskError> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let process = std::process::id();
+        let mut last = Errno::EXIST;
+        for _ in 0..TEMP_NAMES_TRIED_MAX {
+            let number = self.next_temp.fetch_add(1, Ordering::Relaxed);
+            let rel = join(&self.temp, &format!("{process}-{number}"));
+            match rustix::fs::openat(&self.root, &rel, flags, access.file_mode()) {
+                Ok(file) => return Ok(Temp { rel, file }),
+                Err(errno @ (Errno::EXIST | Errno::INTR)) => last = errno,
+                Err(errno) => return Err(self.clean(&rel, Operation::Create, errno)),
+            }
+        }
+        Err(self.clean(&self.temp, Operation::Create, last))
+    }
+
+    /// Removes a temporary file; what cannot be removed is swept at the next start.
+    fn discard(&self, temp: &Temp) {
+        if let Err(errno) = rustix::fs::unlinkat(&self.root, &temp.rel, AtFlags::empty()) {
+            tracing::warn!(file = %temp.rel, error = %errno, "a temporary file stays until the next start");
+        }
+    }
+
+    /// Opens a directory below the root, making what is missing of it, not yet durable.
+    fn open_directory_making(&self, rel: &str, access: Access) -> Result<OwnedFd, DiskError> {
+        match self.open_beneath_or_root(rel) {
+            Ok(directory) => return Ok(directory),
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(self.clean(rel, Operation::Open, errno)),
+        }
+        for (end, _) in rel.match_indices('/').chain([(rel.len(), "")]) {
+            let Some(directory) = rel.get(..end) else { continue };
+            match rustix::fs::mkdirat(&self.root, directory, access.directory_mode()) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(self.clean(directory, Operation::MakeDirectory, errno)),
+            }
+        }
+        self.open_parent(rel)
+    }
+
+    fn open_parent(&self, rel: &str) -> Result<OwnedFd, DiskError> {
+        self.open_beneath_or_root(rel).map_err(|errno| self.clean(rel, Operation::Open, errno))
+    }
+
+    /// Fsyncs an open directory, and every directory above it whose child this process has not yet seen
+    /// made durable: also one that somebody else has just made and not fsynced.
+    fn sync_directory_and_above(&self, directory: BorrowedFd<'_>, rel: &str) -> Result<(), DiskError> {
+        self.sync(directory, rel)?;
+        let mut made_durable = Vec::new();
+        let mut child = rel;
+        while !child.is_empty() && !locked(&self.known_directories).contains(child) {
+            let above = split(child).0;
+            let opened = self.open_beneath_or_root(above);
+            let above_directory = opened.map_err(|errno| self.uncertain(above, Operation::Open, errno))?;
+            self.sync(above_directory.as_fd(), above)?;
+            made_durable.push(child.to_owned());
+            child = above;
+        }
+        if !made_durable.is_empty() {
+            let mut known = locked(&self.known_directories);
+            if known.len() > KNOWN_DIRECTORIES_MAX {
+                known.clear();
+            }
+            known.extend(made_durable);
+        }
+        Ok(())
+    }
+
+    fn open_beneath_or_root(&self, rel: &str) -> Result<OwnedFd, Errno> {
+        match rel {
+            "" => rustix::fs::openat(&self.root, ".", DIRECTORY, Mode::empty()),
+            _ => self.open_beneath(rel, DIRECTORY),
+        }
+    }
+
+    /// Opens without following any symbolic link: a dangling one would look like an absent file, and an
+    /// unmounted volume like an empty log.
+    fn open_beneath(&self, rel: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        match rustix::fs::openat2(&self.root, rel, flags, Mode::empty(), resolve) {
+            // Kernels before 5.6 and some sandboxes have no openat2.
+            Err(Errno::NOSYS | Errno::PERM) => self.open_by_steps(rel, flags),
+            opened_or_failed => opened_or_failed,
+        }
+    }
+
+    fn open_by_steps(&self, rel: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let (parent_rel, name) = split(rel);
+        let mut directory = rustix::fs::openat(&self.root, ".", DIRECTORY, Mode::empty())?;
+        for step in parent_rel.split('/').filter(|step| !step.is_empty()) {
+            directory = rustix::fs::openat(&directory, step, DIRECTORY, Mode::empty())?;
+        }
+        rustix::fs::openat(&directory, name, flags | OFlags::NOFOLLOW, Mode::empty())
+    }
+
+    fn check_regular(&self, file: BorrowedFd<'_>, rel: &str) -> Result<u64, DiskError> {
+        let stat = rustix::fs::fstat(file).map_err(|errno| self.clean(rel, Operation::Read, errno))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {}
+            FileType::Directory => return Err(self.clean(rel, Operation::Read, Errno::ISDIR)),
+            _ => return Err(self.clean(rel, Operation::Read, Errno::INVAL)),
+        }
+        match u64::try_from(stat.st_size) {
+            Ok(size) if size <= FILE_BYTES_MAX => Ok(size),
+            _ => Err(self.clean(rel, Operation::Read, Errno::FBIG)),
+        }
+    }
+
+    fn read_open(&self, file: BorrowedFd<'_>, rel: &str) -> Result<Vec<u8>, DiskError> {
+        let size = self.check_regular(file, rel)?;
+        let size = usize::try_from(size).map_err(|_| self.clean(rel, Operation::Read, Errno::FBIG))?;
+        let mut bytes = vec![0; size];
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match rustix::io::read(file, rest) {
+                Ok(0) => break,
+                Ok(count) => filled = filled.saturating_add(count),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(self.clean(rel, Operation::Read, errno)),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
+
+    /// One fsync, never repeated. Its failure stops the folder.
+    fn sync(&self, file: BorrowedFd<'_>, rel: &str) -> Result<(), DiskError> {
+        rustix::fs::fsync(file).map_err(|errno| self.uncertain(rel, Operation::Sync, errno))
+    }
+
+    fn check_not_stopped(&self, rel: &str) -> Result<(), DiskError> {
+        if !self.is_stopped.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        Err(DiskError {
+            path: self.path.join(rel),
+            operation: Operation::Write,
+            stage: Stage::Uncertain,
+            source: io::Error::other("an earlier write failed with an unknown outcome"),
+        })
+    }
+
+    fn clean(&self, rel: &str, operation: Operation, errno: Errno) -> DiskError {
+        clean(&self.path.join(rel), operation, errno)
+    }
+
+    fn uncertain(&self, rel: &str, operation: Operation, errno: Errno) -> DiskError {
+        self.is_stopped.store(true, Ordering::SeqCst);
+        DiskError { path: self.path.join(rel), operation, stage: Stage::Uncertain, source: errno.into() }
+    }
+}
+
+/// A held lock; dropping it, or the end of the process, releases it.
+#[derive(Debug)]
+pub struct Lock {
+    _held: OwnedFd,
+}
+
+/// Why a lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error(
+        "another process is serving {}\nstop that process first, or name another folder",
+        path.display()
+    )]
+    Held {
+        /// What is locked.
+        path: PathBuf,
+    },
+    /// It cannot be told.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// Takes an exclusive lock (flock) on a directory or on a file that is never replaced, and does not wait.
+/// A path that does not exist is made as an empty file of mode 0600.
+///
+/// A crash here leaves that file, unlocked.
+///
+/// # Errors
+/// Another process holds the lock, or the path cannot be opened.
+pub fn lock_exclusive(path: &Path) -> Result<Lock, LockError> {
+    let failed = |errno| clean(path, Operation::Lock, errno);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let held = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(held) => held,
+        Err(Errno::NOENT) => {
+            rustix::fs::open(path, flags | OFlags::CREATE, Access::Secret.file_mode()).map_err(failed)?
+        }
+        Err(errno) => return Err(failed(errno).into()),
+    };
+    match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Lock { _held: held }),
+        Err(Errno::WOULDBLOCK) => Err(LockError::Held { path: path.to_owned() }),
+        Err(errno) => Err(failed(errno).into()),
+    }
+}
+
+impl DiskError {
+    /// No bytes, no inodes or no quota left.
+    #[must_use]
+    pub fn is_no_space(&self) -> bool {
+        matches!(self.errno(), Some(Errno::NOSPC | Errno::DQUOT))
+    }
+
+    /// No descriptor left, in this process or in the system.
+    #[must_use]
+    pub fn is_no_descriptor(&self) -> bool {
+        matches!(self.errno(), Some(Errno::MFILE | Errno::NFILE))
+    }
+
+    /// The file system is mounted read-only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.errno() == Some(Errno::ROFS)
+    }
+
+    fn errno(&self) -> Option<Errno> {
+        self.source.raw_os_error().map(Errno::from_raw_os_error)
+    }
+
+    /// What the operator can do about it.
+    fn advice(&self) -> Option<&'static str> {
+        match self.errno()? {
+            Errno::ROFS => Some("mount the file system read-write"),
+            Errno::NOSPC | Errno::DQUOT => Some("free bytes and inodes, or raise the quota"),
+            Errno::MFILE | Errno::NFILE => Some("raise the limit of open files"),
+            Errno::XDEV => Some("keep public and private on one file system"),
+            Errno::LOOP => Some("symbolic links are not followed here: name the real folder"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for DiskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}", self.operation, self.path.display())?;
+        match self.advice() {
+            Some(advice) => write!(f, "\n{advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CheckPath => "use as a relative path",
+            Self::Open => "open",
+            Self::Create => "create",
+            Self::Write => "write",
+            Self::Sync => "make durable",
+            Self::Rename => "rename into place",
+            Self::MakeDirectory => "make the directory",
+            Self::Read => "read",
+            Self::List => "list",
+            Self::Remove => "remove",
+            Self::MeasureSpace => "measure the space of",
+            Self::Lock => "lock",
+        })
+    }
+}
+
+impl Access {
+    const fn file_mode(self) -> Mode {
+        match self {
+            Self::Public => Mode::from_raw_mode(0o644),
+            Self::Secret => Mode::from_raw_mode(0o600),
+        }
+    }
+
+    const fn directory_mode(self) -> Mode {
+        match self {
+            Self::Public => Mode::from_raw_mode(0o755),
+            Self::Secret => Mode::from_raw_mode(0o700),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finality {
+    Durable,
+    Visible,
+}
+
+#[derive(Debug)]
+struct Temp {
+    rel: String,
+    file: OwnedFd,
+}
+
+/// NONBLOCK matters for a FIFO only, which then is refused instead of waited for.
+const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::DIRECTORY);
+
+/// Failures of a rename that are decided before it changes anything, and that room would cure.
+fn is_resource(errno: Errno) -> bool {
+    matches!(errno, Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::NOMEM)
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd, DiskError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
+    rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| clean(path, Operation::Open, errno))
+}
+
+fn sync(file: BorrowedFd<'_>, path: &Path) -> Result<(), DiskError> {
+    rustix::fs::fsync(file).map_err(|errno| DiskError {
+        path: path.to_owned(),
+        operation: Operation::Sync,
+        stage: Stage::Uncertain,
+        source: errno.into(),
+    })
+}
+
+fn clean(path: &Path, operation: Operation, errno: Errno) -> DiskError {
+    DiskError { path: path.to_owned(), operation, stage: Stage::Clean, source: errno.into() }
+}
+
+fn write_all(file: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), io::Error> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match rustix::io::write(file, rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Refuses whatever could leave the folder: absolute paths, `..`, `.`, empty components, NUL.
+fn check_relative(folder: &Path, rel: &str) -> Result<(), DiskError> {
+    let is_component = |part: &str| !matches!(part, "" | "." | "..");
+    let is_good = rel.split('/').all(is_component)
+        && rel.split('/').count() <= PATH_COMPONENTS_MAX
+        && !rel.contains('\0');
+    if is_good {
+        return Ok(());
+    }
+    // Not joined: an absolute path would replace the folder's.
+    let path = [folder.as_os_str().as_bytes(), b"/", rel.as_bytes()].concat();
+    Err(clean(Path::new(OsStr::from_bytes(&path)), Operation::CheckPath, Errno::INVAL))
+}
+
+/// The directory and the last component of a relative path.
+fn split(rel: &str) -> (&str, &str) {
+    rel.rsplit_once('/').unwrap_or(("", rel))
+}
+
+fn join(directory: &str, name: &str) -> String {
+    format!("{directory}/{name}")
+}
+
+/// Both locks guard caches that are whole between any two statements, so a poisoned one is still good.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::process::Command;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const TEMP: &str = "private/tmp";
+
+    struct Home {
+        directory: TempDir,
+        folder: Folder,
+    }
+
+    impl Home {
+        fn new() -> Self {
+            let directory = TempDir::new().expect("a directory");
+            let folder = Folder::open(directory.path(), TEMP).expect("opened");
+            folder.sweep_temp().expect("prepared");
+            Self { directory, folder }
+        }
+
+        fn path(&self, rel: &str) -> PathBuf {
+            self.directory.path().join(rel)
+        }
+
+        fn check_no_temp(&self) {
+            assert_eq!(self.folder.list(TEMP).expect("listed"), [], "no temporary file is left");
+        }
+    }
+
+    /// A small file system of its own; none, with the reason on the terminal, without the right to mount.
+    struct Mount {
+        _directory: TempDir,
+        path: PathBuf,
+    }
+
+    impl Mount {
+        fn new(options: &str) -> Option<Self> {
+            let directory = TempDir::new().expect("a directory");
+            let path = directory.path().join("mounted");
+            fs::create_dir(&path).expect("made");
+            let is_mounted = run("mount", &["-t", "tmpfs", "-o", options, "tmpfs"], &path);
+            if !is_mounted {
+                println!("skipped: mounting a tmpfs needs root");
+            }
+            is_mounted.then_some(Self { _directory: directory, path })
+        }
+
+        fn folder(&self) -> Folder {
+            let folder = Folder::open(&self.path, TEMP).expect("opened");
+            folder.sweep_temp().expect("prepared");
+            folder
+        }
+    }
+
+    impl Drop for Mount {
+        fn drop(&mut self) {
+            run("umount", &["-l"], &self.path);
+        }
+    }
+
+    fn run(program: &str, arguments: &[&str], path: &Path) -> bool {
+        Command::new(program).args(arguments).arg(path).output().is_ok_and(|output| output.status.success())
+    }
+
+    fn check_refused<T: fmt::Debug>(result: Result<T, DiskError>, errno: Errno) -> DiskError {
+        let error = result.expect_err("refused");
+        assert_eq!((error.stage, error.errno()), (Stage::Clean, Some(errno)), "{error}");
+        error
+    }
+
+    #[test]
+    fn a_name_gets_its_bytes_once() {
+        let home = Home::new();
+        for rel in ["file", "a/b/c/file", "a/b/other"] {
+            for write in [Folder::create_durable, Folder::create_secret, Folder::create_visible] {
+                let _ = home.folder.remove(rel, Durability::Durable).expect("removed");
+                assert_eq!(write(&home.folder, rel, b"bytes").expect("created"), Created::New);
+                assert_eq!(write(&home.folder, rel, b"bytes").expect("compared"), Created::Equal);
+                for other in [&b""[..], b"byte", b"bytes ", b"other"] {
+                    assert_eq!(write(&home.folder, rel, other).expect("compared"), Created::Different);
+                }
+                assert_eq!(fs::read(home.path(rel)).expect("read"), b"bytes");
+            }
+        }
+        home.check_no_temp();
+    }
+
+    #[test]
+    fn an_empty_file_is_a_file() {
+        let home = Home::new();
+        assert_eq!(home.folder.create_durable("empty", b"").expect("created"), Created::New);
+        assert_eq!(home.folder.create_durable("empty", b"").expect("compared"), Created::Equal);
+        assert_eq!(home.folder.read("empty").expect("read"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn modes_are_as_documented() {
+        let home = Home::new();
+        let mode = |rel: &str| fs::metadata(home.path(rel)).expect("there").permissions().mode() & 0o777;
+        assert_eq!(home.folder.create_secret("a/secret", b"").expect("created"), Created::New);
+        assert_eq!(mode("a/secret"), 0o600);
+        home.folder.replace_durable("key", b"", Access::Secret, Durability::Durable).expect("replaced");
+        assert_eq!(mode("key"), 0o600);
+        assert_eq!(mode(TEMP), 0o700);
+    }
+
+    #[test]
+    fn paths_that_could_leave_the_folder_are_refused() {
+        let home = Home::new();
+        let deep = "a/".repeat(PATH_COMPONENTS_MAX) + "a";
+        for rel in ["", "/", "/etc/passwd", "..", "../a", "a/../b", "a//b", "a/", ".", "./a", "a\0b", &deep] {
+            let folder = &home.folder;
+            let refusals = [
+                folder.create_durable(rel, b"").map(drop),
+                folder.create_visible(rel, b"").map(drop),
+                folder.create_secret(rel, b"").map(drop),
+                folder.replace_durable(rel, b"", Access::Public, Durability::Durable),
+                folder.settle(&[rel]),
+                folder.read(rel).map(drop),
+                folder.read_settled(rel).map(drop),
+                folder.exists(rel).map(drop),
+                folder.remove(rel, Durability::Durable).map(drop),
+                folder.make_directory(rel, Access::Public),
+            ];
+            for refusal in refusals {
+                let error = check_refused(refusal, Errno::INVAL);
+                assert_eq!(error.operation, Operation::CheckPath, "{rel:?}");
+            }
+        }
+        let items = home.folder.list("").expect("listed");
+        assert_eq!(items, [Item { name: "private".into(), is_directory: true }]);
+    }
+
+    #[test]
+    fn absent_is_not_unreadable() {
+        let home = Home::new();
+        assert_eq!(home.folder.create_durable("a/file", b"bytes").expect("created"), Created::New);
+        symlink("a", home.path("link")).expect("linked");
+        symlink("nowhere", home.path("dangling")).expect("linked");
+        fs::File::create(home.path("large"))
+            .and_then(|file| file.set_len(FILE_BYTES_MAX + 1))
+            .expect("sparse");
+        assert!(run("mkfifo", &[], &home.path("fifo")), "mkfifo");
+
+        type Read = fn(&Folder, &str) -> Result<Option<Vec<u8>>, DiskError>;
+        for read in [Folder::read as Read, Folder::read_settled] {
+            assert_eq!(read(&home.folder, "a/file").expect("read").as_deref(), Some(&b"bytes"[..]));
+            assert_eq!(read(&home.folder, "a/absent").expect("absent"), None);
+            assert_eq!(read(&home.folder, "absent/absent").expect("absent"), None);
+            check_refused(read(&home.folder, "a/file/below"), Errno::NOTDIR);
+            check_refused(read(&home.folder, "a"), Errno::ISDIR);
+            check_refused(read(&home.folder, "large"), Errno::FBIG);
+            check_refused(read(&home.folder, "fifo"), Errno::INVAL);
+            check_refused(read(&home.folder, "link"), Errno::LOOP);
+            for rel in ["link/file", "dangling/file"] {
+                // A missing volume behind a link must not look like an empty folder.
+                let error = read(&home.folder, rel).expect_err("a link");
+                assert!(matches!(error.errno(), Some(Errno::LOOP | Errno::NOTDIR)), "{error}");
+            }
+        }
+        check_refused(home.folder.exists("a/file/below"), Errno::NOTDIR);
+        check_refused(home.folder.list("a/file"), Errno::NOTDIR);
+        assert_eq!(home.folder.list("absent").expect("absent"), []);
+        check_refused(home.folder.create_durable("a/file/below", b""), Errno::NOTDIR);
+        check_refused(home.folder.create_durable("dangling/file", b""), Errno::NOTDIR);
+        assert!(home.folder.exists("a").expect("told") && !home.folder.exists("b").expect("told"));
+    }
+
+    #[test]
+    fn without_openat2_the_same_is_refused() {
+        let home = Home::new();
+        assert_eq!(home.folder.create_durable("a/file", b"bytes").expect("created"), Created::New);
+        symlink("a", home.path("link")).expect("linked");
+        symlink("file", home.path("a/link")).expect("linked");
+        let open = |rel| home.folder.open_by_steps(rel, READ);
+        assert!(open("a/file").is_ok());
+        assert_eq!(open("a/absent").expect_err("absent"), Errno::NOENT);
+        assert_eq!(open("a/file/below").expect_err("a file"), Errno::NOTDIR);
+        assert_eq!(open("link/file").expect_err("a link"), Errno::NOTDIR);
+        assert_eq!(open("a/link").expect_err("a link"), Errno::LOOP);
+    }
+
+    #[test]
+    fn without_renameat2_a_link_does_not_replace_either() {
+        let home = Home::new();
+        let root = open_directory(home.directory.path()).expect("opened");
+        let temp = home.folder.write_temp(b"first", Access::Public).expect("written");
+        home.folder.link_to_absent(&temp.rel, root.as_fd(), "name").expect("linked");
+        home.check_no_temp();
+        let temp = home.folder.write_temp(b"second", Access::Public).expect("written");
+        assert_eq!(home.folder.link_to_absent(&temp.rel, root.as_fd(), "name"), Err(Errno::EXIST));
+        home.folder.discard(&temp);
+        assert_eq!(home.folder.read("name").expect("read").as_deref(), Some(&b"first"[..]));
+        home.check_no_temp();
+    }
+
+    #[test]
+    fn replacing_leaves_nothing_beside() {
+        let home = Home::new();
+        for durability in [Durability::Durable, Durability::FileOnly] {
+            for bytes in [&b"first"[..], b"second and longer", b""] {
+                home.folder.replace_durable("a/marker", bytes, Access::Public, durability).expect("replaced");
+                assert_eq!(home.folder.read("a/marker").expect("read").as_deref(), Some(bytes));
+            }
+        }
+        let names: Vec<Item> = home.folder.list("a").expect("listed");
+        assert_eq!(names, [Item { name: "marker".into(), is_directory: false }]);
+        home.check_no_temp();
+    }
+
+    #[test]
+    fn visible_files_settle_once_and_again() {
+        let home = Home::new();
+        let rels: Vec<String> = (0..PENDING_FILES_MAX + 10).map(|n| format!("t/{}/{n}", n % 3)).collect();
+        for rel in &rels {
+            assert_eq!(home.folder.create_visible(rel, rel.as_bytes()).expect("created"), Created::New);
+        }
+        assert_eq!(locked(&home.folder.pending).len(), PENDING_FILES_MAX);
+        home.folder.settle(&rels).expect("settled");
+        assert!(locked(&home.folder.pending).is_empty());
+        home.folder.settle(&rels).expect("settled again");
+        assert!(locked(&home.folder.known_directories).contains("t/1"));
+    }
+
+    #[test]
+    fn after_an_uncertain_failure_nothing_is_written() {
+        let home = Home::new();
+        let error = home.folder.settle(&["absent"]).expect_err("absent");
+        assert_eq!(error.stage, Stage::Uncertain);
+        let folder = &home.folder;
+        for failure in [
+            folder.create_durable("a", b"").map(drop),
+            folder.create_visible("a", b"").map(drop),
+            folder.replace_durable("a", b"", Access::Public, Durability::FileOnly),
+            folder.remove("a", Durability::FileOnly).map(drop),
+            folder.make_directory("a", Access::Public),
+            folder.check_writable(&[]),
+            folder.settle(&["a"]),
+        ] {
+            assert_eq!(failure.expect_err("stopped").stage, Stage::Uncertain);
+        }
+        assert_eq!(folder.read("a").expect("reads go on"), None);
+    }
+
+    #[test]
+    fn removing_is_idempotent_and_is_for_files() {
+        let home = Home::new();
+        assert_eq!(home.folder.create_visible("a/file", b"").expect("created"), Created::New);
+        assert!(home.folder.remove("a/file", Durability::Durable).expect("removed"));
+        assert!(!home.folder.remove("a/file", Durability::Durable).expect("was removed"));
+        assert!(!home.folder.remove("absent/file", Durability::FileOnly).expect("never there"));
+        check_refused(home.folder.remove("a", Durability::FileOnly), Errno::ISDIR);
+    }
+
+    #[test]
+    fn the_sweep_takes_temporary_files_and_nothing_else() {
+        let home = Home::new();
+        fs::write(home.path("private/tmp/1-7"), b"left").expect("written");
+        fs::write(home.path("private/key"), b"kept").expect("written");
+        assert_eq!(home.folder.sweep_temp().expect("swept"), 1);
+        assert_eq!(home.folder.sweep_temp().expect("swept"), 0);
+        assert!(home.path("private/key").exists());
+    }
+
+    #[test]
+    fn a_temporary_name_in_the_way_is_passed_by() {
+        let home = Home::new();
+        let in_the_way = format!("private/tmp/{}-0", std::process::id());
+        fs::write(home.path(&in_the_way), b"left").expect("written");
+        assert_eq!(home.folder.create_durable("a", b"bytes").expect("created"), Created::New);
+        assert_eq!(fs::read(home.path(&in_the_way)).expect("read"), b"left");
+    }
+
+    #[test]
+    fn a_new_folder_is_made_once_and_needs_a_parent() {
+        let directory = TempDir::new().expect("a directory");
+        let path = directory.path().join("log");
+        for _ in 0..2 {
+            drop(Folder::create(&path, TEMP, Access::Public).expect("made"));
+        }
+        check_refused(Folder::create(&directory.path().join("a/b"), TEMP, Access::Public), Errno::NOENT);
+        check_refused(Folder::open(&directory.path().join("absent"), TEMP), Errno::NOENT);
+        check_refused(Folder::open(&path, "../tmp"), Errno::INVAL);
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one_and_ends_with_it() {
+        let home = Home::new();
+        for path in [home.directory.path().to_owned(), home.path("guard.lock")] {
+            let lock = lock_exclusive(&path).expect("taken");
+            let error = lock_exclusive(&path).expect_err("held");
+            assert!(matches!(error, LockError::Held { .. }), "{error}");
+            drop(lock);
+            drop(lock_exclusive(&path).expect("released"));
+        }
+        let error = lock_exclusive(&home.path("absent/lock")).expect_err("no such directory");
+        assert!(matches!(error, LockError::Disk(_)), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_a_clean_refusal_and_leaves_no_temporary_file() {
+        let Some(mount) = Mount::new("size=64k") else { return };
+        let folder = mount.folder();
+        let space = folder.free_space().expect("told");
+        assert!(space.bytes <= 64 << 10, "{space:?}");
+        let large = vec![1; 1 << 20];
+        for refusal in [
+            folder.create_durable("a/large", &large).map(drop),
+            folder.create_visible("a/large", &large).map(drop),
+            folder.replace_durable("a/large", &large, Access::Public, Durability::Durable),
+        ] {
+            let error = check_refused(refusal, Errno::NOSPC);
+            assert!(error.is_no_space() && !error.is_read_only() && !error.is_no_descriptor());
+            assert_eq!(folder.list(TEMP).expect("listed"), [], "the temporary file was removed");
+            assert_eq!(folder.read("a/large").expect("read"), None);
+        }
+        assert_eq!(folder.create_durable("a/small", b"fits").expect("created"), Created::New);
+    }
+
+    #[test]
+    fn no_inodes_are_a_clean_refusal() {
+        let Some(mount) = Mount::new("size=1m,nr_inodes=6") else { return };
+        let folder = mount.folder();
+        let mut created = 0;
+        let error = loop {
+            match folder.create_durable(&format!("file{created}"), b"") {
+                Ok(_) => created += 1,
+                Err(error) => break error,
+            }
+            assert!(created < 6, "the inodes never ended");
+        };
+        assert!(error.is_no_space() && error.stage == Stage::Clean, "{error}");
+        assert_eq!(folder.free_space().expect("told").inodes, Some(0));
+        check_refused(folder.create_durable("new/directory", b""), Errno::NOSPC);
+        check_refused(folder.check_writable(&[]), Errno::NOSPC);
+    }
+
+    #[test]
+    fn a_read_only_mount_is_said_at_start() {
+        let Some(mount) = Mount::new("size=64k") else { return };
+        let folder = mount.folder();
+        assert_eq!(folder.create_durable("file", b"bytes").expect("created"), Created::New);
+        folder.check_writable(&["", "private"]).expect("writable");
+        assert!(run("mount", &["-o", "remount,ro"], &mount.path), "remounted");
+        let error = check_refused(folder.check_writable(&[]), Errno::ROFS);
+        assert!(error.is_read_only());
+        assert!(error.to_string().ends_with("\nmount the file system read-write"), "{error}");
+        check_refused(folder.create_durable("other", b""), Errno::ROFS);
+        check_refused(folder.remove("file", Durability::FileOnly), Errno::ROFS);
+        assert_eq!(folder.create_durable("file", b"bytes").expect("compared"), Created::Equal);
+        assert_eq!(folder.read("file").expect("read").as_deref(), Some(&b"bytes"[..]));
+    }
+
+    #[test]
+    fn a_target_on_another_file_system_is_said_at_start() {
+        let Some(mount) = Mount::new("size=64k") else { return };
+        let folder = Folder::open(mount.path.parent().expect("a parent"), TEMP).expect("opened");
+        folder.sweep_temp().expect("prepared");
+        folder.check_writable(&["", "private", "absent"]).expect("the same file system");
+        let checked = folder.check_writable(&["mounted"]);
+        check_refused(checked, Errno::XDEV);
+    }
+}

@@ -1,0 +1,133 @@
+//! What the registry says of itself: trust anchor, identity, health, the meaning of its problem codes.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use undersigned_registry::event::Policy;
+
+use super::answer::ask;
+use super::problem::{CODES, Problem};
+use crate::node::Handle;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// `GET /`: where to go from here, for whoever opens the address.
+pub(super) async fn start(State(handle): State<Handle>) -> Response {
+    let size = handle.published.borrow().head.size;
+    let text = format!(
+        "This is an undersigned registry: a public log of who signed which statement.\n\
+         \n\
+         registry    {registry}\n\
+         entries     {size}\n\
+         \n\
+         /v1/registry                            what this registry is, as JSON\n\
+         /v1/policy                              its trust anchor (a tlog-policy file)\n\
+         /v1/statements                          the statements\n\
+         /v1/statements/SLUG/signatories         who signed, and who left\n\
+         /v1/parties/DOMAIN                      who claims a domain\n\
+         /v1/receipts/INDEX                      the receipt of an entry; check it with: undersigned verify\n\
+         /v1/proof/inclusion?index=INDEX         proof that an entry is in the log\n\
+         /v1/proof/consistency?from=SIZE         proof that nothing before was changed or removed\n\
+         /checkpoint, /tile/...                  the log itself (C2SP tlog-tiles)\n",
+        registry = handle.registry,
+    );
+    ([(header::CONTENT_TYPE, TEXT)], text).into_response()
+}
+
+/// `GET /v1/policy`.
+pub(super) async fn policy(State(handle): State<Handle>) -> Response {
+    ([(header::CONTENT_TYPE, TEXT)], handle.policy.to_string()).into_response()
+}
+
+#[derive(Serialize)]
+struct RegistryView {
+    registry: String,
+    origin: String,
+    genesis: String,
+    log_keys: Vec<String>,
+    operator: String,
+    admission: &'static str,
+    log_window: u64,
+    max_lag: u64,
+    v: u64,
+    retention: &'static str,
+    tree_size: u64,
+    received: u64,
+    checkpoint: String,
+    mirrors: Vec<String>,
+    witnesses: Vec<String>,
+}
+
+/// `GET /v1/registry`.
+pub(super) async fn registry(State(handle): State<Handle>) -> Result<Response, Problem> {
+    let (size, (policy, received)) =
+        ask(&handle, |law| (law.ledger().policy(), law.ledger().received())).await?;
+    let Policy { admission, log_window, max_lag, v } =
+        policy.ok_or_else(|| Problem::internal(&"the log has no policy"))?;
+    let published = handle.published.borrow().clone();
+    let view = RegistryView {
+        registry: handle.registry.to_text(),
+        origin: handle.registry.origin().to_owned(),
+        genesis: handle.registry.genesis().to_string(),
+        log_keys: vec![handle.log_key.to_string()],
+        operator: handle.registry.operator().to_string(),
+        admission: admission.name(),
+        log_window,
+        max_lag,
+        v,
+        retention: "never-prune",
+        tree_size: size.get(),
+        received,
+        checkpoint: String::from_utf8_lossy(&published.checkpoint).into_owned(),
+        mirrors: Vec::new(),
+        witnesses: Vec::new(),
+    };
+    Ok(Json(view).into_response())
+}
+
+#[derive(Serialize)]
+struct HealthView {
+    tree_size: u64,
+    indexed: u64,
+    waiting: usize,
+}
+
+/// `GET /healthz`: takes the way of a reader, through the published tree.
+pub(super) async fn health(State(handle): State<Handle>) -> Response {
+    let view = HealthView {
+        tree_size: handle.published.borrow().head.size.get(),
+        indexed: handle.index.covered(),
+        waiting: handle.intake.depth().0,
+    };
+    Json(view).into_response()
+}
+
+#[derive(Serialize)]
+struct CodeView {
+    code: &'static str,
+    status: u16,
+    title: &'static str,
+    next: &'static str,
+}
+
+/// `GET /v1/problems`.
+pub(super) async fn problems() -> Response {
+    let view: Vec<CodeView> = CODES
+        .iter()
+        .map(|(code, status, title, next)| CodeView { code, status: status.as_u16(), title, next })
+        .collect();
+    Json(view).into_response()
+}
+
+/// `GET /v1/problems/{code}`: where the `type` of a problem leads.
+pub(super) async fn problem(Path(asked): Path<String>) -> Result<Response, Problem> {
+    CODES
+        .iter()
+        .find(|(code, ..)| *code == asked)
+        .map(|(code, status, title, next)| {
+            Json(CodeView { code, status: status.as_u16(), title, next }).into_response()
+        })
+        .ok_or_else(|| Problem::not_found("problem with this code"))
+}

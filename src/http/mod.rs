@@ -1,0 +1,106 @@
+//! HTTP: one file for each audience, over one handle of a running node.
+//!
+//! - `submit`: signatories send events and get receipts;
+//! - `proofs`: auditors get entries, receipts and proofs;
+//! - `lists`: everybody gets statements, signatories and parties;
+//! - `about`: what the registry says of itself;
+//! - `problem`: the one place that turns errors into status codes.
+//!
+//! Every answer is built from one published tree and names it. Never from here: files, keys, the law.
+
+mod about;
+mod answer;
+mod lists;
+mod prepare;
+pub mod problem;
+mod proofs;
+mod submit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{Any, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use undersigned_registry::envelope::SUBMISSION_BYTES_MAX;
+
+use crate::node::Handle;
+use crate::read::static_files::{StaticFiles, StaticProblem};
+use problem::Problem;
+
+/// The whole public API over a running node, without a socket.
+pub fn app(handle: Handle) -> Router {
+    let published = handle.published.clone();
+    let files = StaticFiles {
+        store: Arc::clone(&handle.store),
+        published_size: Arc::new(move || published.borrow().head.size),
+        problem: Arc::new(static_problem),
+    };
+    let api = Router::new()
+        .route("/", get(about::start))
+        .route("/v1/entries", post(submit::submit))
+        .route("/v1/entries/{reference}", get(proofs::entry))
+        .route("/v1/receipts/{reference}", get(proofs::receipt))
+        .route("/v1/prepare", post(prepare::prepare))
+        .route("/v1/proof/inclusion", get(proofs::inclusion))
+        .route("/v1/proof/consistency", get(proofs::consistency))
+        .route("/v1/statements", get(lists::statements))
+        .route("/v1/statements/{statement}", get(lists::statement))
+        .route("/v1/statements/{statement}/signatories", get(lists::signatories))
+        .route("/v1/parties/{party}", get(lists::party))
+        .route("/v1/keys/{key}", get(lists::key))
+        .route("/v1/policy", get(about::policy))
+        .route("/v1/registry", get(about::registry))
+        .route("/v1/problems", get(about::problems))
+        .route("/v1/problems/{code}", get(about::problem))
+        .route("/healthz", get(about::health))
+        .method_not_allowed_fallback(async || {
+            Problem::new("method-not-allowed", "another method belongs here")
+        })
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-cache"),
+        ))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .with_state(handle);
+    api.merge(files.router())
+        .fallback(async || Problem::not_found("such address; the API is described in the README"))
+        .layer(DefaultBodyLimit::max(SUBMISSION_BYTES_MAX))
+        .layer(
+            CorsLayer::new()
+                .allow_origin(Any)
+                .allow_methods([Method::GET, Method::HEAD, Method::POST])
+                .allow_headers([header::CONTENT_TYPE, header::ACCEPT])
+                .expose_headers([header::LOCATION, header::RETRY_AFTER, INDEX_HEADER]),
+        )
+        .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// The index of the entry that an answer is about.
+pub const INDEX_HEADER: HeaderName = HeaderName::from_static("undersigned-index");
+
+fn static_problem(problem: StaticProblem) -> Response {
+    match problem {
+        StaticProblem::NotFound => {
+            Problem::not_found("file of this name in the published tree").into_response()
+        }
+        StaticProblem::Method => {
+            Problem::new("method-not-allowed", "the read side answers GET and HEAD").into_response()
+        }
+        StaticProblem::Busy => Problem::new("reads-busy", "too many reads at a time").into_response(),
+        StaticProblem::Unreadable => Problem::new("internal", "the file cannot be read").into_response(),
+    }
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    let mut response = Problem::internal(&"a handler panicked").into_response();
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}

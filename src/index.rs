@@ -1,0 +1,535 @@
+//! The index: where to find what the log holds, by hash, by party, by statement, by domain.
+//!
+//! Kept in sled, and **a cache that can be thrown away**: it holds nothing that the tiles do not, it
+//! decides nothing, and the append path never waits for it. sled's flush is not durable on Linux, so
+//! nothing here asks it to be: a marker that is written after a clean close, and taken away before the
+//! next opening, says whether the folder may be used again; anything odd means that it is built anew.
+//! Written behind the log in chunks, each with the size and root it covers.
+//!
+//! Every reader asks with the size of the tree it answers for, and waits until the index covers it, so
+//! that no answer is stale.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use sled::IVec;
+use tokio::sync::watch;
+use undersigned_registry::entry::Entry;
+use undersigned_registry::event::{Body, event_hash};
+use undersigned_registry::id::EventHash;
+use undersigned_registry::record::Status;
+use undersigned_tlog::tile::TILE_WIDTH;
+use undersigned_tlog::tree::TreeSize;
+
+use crate::store::{Name, Store, StoreError};
+use crate::tiles::LogReader;
+
+/// The most operations of one write: larger batches cost sled gigabytes of memory.
+const CHUNK_OPERATIONS_MAX: usize = 256;
+
+/// sled's page cache. A smaller one makes it use more memory, not less.
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// How long a reader waits for the index to cover its tree.
+pub const WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// What the index cannot answer.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// It does not cover the tree yet.
+    #[error("the index covers {covered} of {wanted} entries and is catching up")]
+    Behind {
+        /// How many entries it covers.
+        covered: u64,
+        /// How many the answer needs.
+        wanted: u64,
+    },
+    /// sled failed or its content is not what was written.
+    #[error("the index is damaged: {0}\nit is built anew at the next start")]
+    Damaged(String),
+    /// The log that it is built from cannot be read.
+    #[error("the log cannot be read: {0}")]
+    Log(String),
+}
+
+impl From<sled::Error> for IndexError {
+    fn from(error: sled::Error) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+/// One party on the list of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// The entry that created the party.
+    pub party_entry: u64,
+    /// The newest entry of the thread, in the tree asked for.
+    pub entry: u64,
+    /// The newest endorsement in it, if there was one.
+    pub endorsed: Option<u64>,
+    /// Whether it stands.
+    pub status: Status,
+}
+
+/// The kinds of keys; the first byte of each.
+mod kind {
+    pub(super) const ENTRY: u8 = b'e';
+    pub(super) const DOMAIN: u8 = b'd';
+    pub(super) const SLUG: u8 = b'g';
+    pub(super) const STATEMENT: u8 = b's';
+    pub(super) const VERSION: u8 = b'v';
+    pub(super) const THREAD: u8 = b't';
+    pub(super) const PARTY: u8 = b'p';
+    pub(super) const COVERED: u8 = b'0';
+}
+
+const ENDORSED: &[u8] = &[1];
+const WITHDRAWN: &[u8] = &[0];
+
+/// The index. Cheap to share.
+#[derive(Debug)]
+pub struct Index {
+    db: sled::Db,
+    covered: watch::Receiver<u64>,
+}
+
+/// The loop that writes the index.
+#[derive(Debug)]
+pub struct Indexer {
+    thread: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+    wake: watch::Sender<()>,
+}
+
+fn marker() -> Result<Name, IndexError> {
+    Name::private("index-clean").map_err(|error| IndexError::Damaged(error.to_string()))
+}
+
+fn store_error(error: StoreError) -> IndexError {
+    IndexError::Log(error.to_string())
+}
+
+/// Whether the last process that had the index ended in order.
+///
+/// # Errors
+/// The store failed.
+pub fn ended_in_order(store: &dyn Store) -> Result<bool, IndexError> {
+    Ok(store.get(&marker()?).map_err(store_error)?.is_some())
+}
+
+/// Opens the index of a log, or begins a new one, and starts the loop that writes it.
+///
+/// # Errors
+/// No index can be opened at this path, not even an empty one.
+pub fn start(
+    path: &Path,
+    reader: Arc<LogReader>,
+    published: watch::Receiver<TreeSize>,
+) -> Result<(Arc<Index>, Indexer), IndexError> {
+    let store = reader.store();
+    let trusted = ended_in_order(store)?;
+    // From here on a crash means that the folder is not trusted.
+    store.delete(&marker()?).map_err(store_error)?;
+    let size = *published.borrow();
+    let usable = if trusted { open_usable(path, &reader, size) } else { None };
+    let (db, covered) = match usable {
+        Some(usable) => usable,
+        None => (open_empty(path)?, 0),
+    };
+    tracing::info!(covered, of = size.get(), "index opened");
+    let (covered_sender, covered_receiver) = watch::channel(covered);
+    let stop = Arc::new(AtomicBool::new(false));
+    let (wake, woken) = watch::channel(());
+    let writer = Writer {
+        db: db.clone(),
+        reader,
+        covered: covered_sender,
+        stop: Arc::clone(&stop),
+        pending: HashMap::new(),
+    };
+    let thread = std::thread::Builder::new()
+        .name("index".to_owned())
+        .spawn(move || writer.run(published, woken))
+        .map_err(|error| IndexError::Damaged(error.to_string()))?;
+    Ok((Arc::new(Index { db, covered: covered_receiver }), Indexer { thread, stop, wake }))
+}
+
+fn config(path: &Path) -> sled::Config {
+    sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None)
+}
+
+/// Opens an index that was closed in order, if it covers a beginning of this very log.
+fn open_usable(path: &Path, reader: &LogReader, size: TreeSize) -> Option<(sled::Db, u64)> {
+    // sled can panic on what a power cut left; the marker makes that unlikely, this makes it harmless.
+    let opened = catch_unwind(AssertUnwindSafe(|| -> Option<(sled::Db, u64)> {
+        let db = config(path).open().ok()?;
+        let value = db.get([kind::COVERED]).ok()??;
+        let (covered, root) = value.split_at_checked(8)?;
+        let covered = number(covered)?;
+        let fits =
+            covered <= size.get() && reader.root(TreeSize::new(covered), size).ok()?.as_bytes() == root;
+        fits.then_some((db, covered))
+    }));
+    let usable = opened.ok().flatten();
+    if usable.is_none() {
+        tracing::warn!("the index does not belong to this log or is damaged; it is built anew");
+    }
+    usable
+}
+
+/// Puts aside whatever is there and begins anew.
+fn open_empty(path: &Path) -> Result<sled::Db, IndexError> {
+    let failed = |error: std::io::Error| IndexError::Damaged(error.to_string());
+    match std::fs::remove_dir_all(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let path: PathBuf = path.to_owned();
+    catch_unwind(AssertUnwindSafe(move || config(&path).open()))
+        .map_err(|_| IndexError::Damaged("it cannot be created".to_owned()))?
+        .map_err(IndexError::from)
+}
+
+impl Indexer {
+    /// Ends the loop and closes the index; if the whole node ends in order, says so to the next start.
+    pub fn stop(self, store: &dyn Store, index: Arc<Index>, in_order: bool) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.wake.send_replace(());
+        if self.thread.join().is_err() {
+            return;
+        }
+        let flushed = index.db.flush();
+        drop(index);
+        if let (true, Ok(_), Ok(marker)) = (in_order, flushed, marker())
+            && let Err(error) = store.put_marker(&marker, b"closed in order\n")
+        {
+            tracing::warn!(%error, "the index will be built anew at the next start");
+        }
+    }
+}
+
+struct Writer {
+    db: sled::Db,
+    reader: Arc<LogReader>,
+    covered: watch::Sender<u64>,
+    stop: Arc<AtomicBool>,
+    /// Event hashes of the chunk in the making, which sled does not know yet.
+    pending: HashMap<EventHash, u64>,
+}
+
+impl Writer {
+    fn run(mut self, mut published: watch::Receiver<TreeSize>, mut woken: watch::Receiver<()>) {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
+            tracing::error!("no runtime for the index; lists are not available");
+            return;
+        };
+        loop {
+            let size = *published.borrow_and_update();
+            let worked = catch_unwind(AssertUnwindSafe(|| self.catch_up(size)))
+                .unwrap_or_else(|_| Err(IndexError::Damaged("it panicked".to_owned())));
+            if let Err(error) = worked {
+                // Readers are told that it is behind; the next start builds it anew.
+                tracing::error!(%error, "the index stopped");
+                return;
+            }
+            if self.stop.load(Ordering::SeqCst) {
+                return;
+            }
+            let log_ended = runtime.block_on(async {
+                tokio::select! {
+                    changed = published.changed() => changed.is_err(),
+                    _ = woken.changed() => false,
+                }
+            });
+            if log_ended {
+                return;
+            }
+        }
+    }
+
+    /// Indexes all entries up to a size, chunk by chunk.
+    fn catch_up(&mut self, size: TreeSize) -> Result<(), IndexError> {
+        let mut next = *self.covered.borrow();
+        let mut batch = sled::Batch::default();
+        let mut operations = 0;
+        while next < size.get() && !self.stop.load(Ordering::SeqCst) {
+            let entries = self
+                .reader
+                .bundle(next / TILE_WIDTH, size)
+                .map_err(|error| IndexError::Log(error.to_string()))?;
+            let from = usize::try_from(next % TILE_WIDTH).unwrap_or(0);
+            for bytes in entries.iter().skip(from) {
+                operations += self.index_entry(&mut batch, next, bytes)?;
+                next += 1;
+                if operations >= CHUNK_OPERATIONS_MAX - ENTRY_OPERATIONS_MAX {
+                    self.write(std::mem::take(&mut batch), next, size)?;
+                    operations = 0;
+                }
+            }
+        }
+        if operations > 0 {
+            self.write(batch, next, size)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, mut batch: sled::Batch, covered: u64, size: TreeSize) -> Result<(), IndexError> {
+        let root = self
+            .reader
+            .root(TreeSize::new(covered), size)
+            .map_err(|error| IndexError::Log(error.to_string()))?;
+        let mut value = covered.to_be_bytes().to_vec();
+        value.extend_from_slice(root.as_bytes());
+        batch.insert(&[kind::COVERED], value);
+        self.db.apply_batch(batch)?;
+        self.pending.clear();
+        self.covered.send_replace(covered);
+        Ok(())
+    }
+
+    /// The operations of one entry; returns how many.
+    fn index_entry(
+        &mut self,
+        batch: &mut sled::Batch,
+        index: u64,
+        bytes: &[u8],
+    ) -> Result<usize, IndexError> {
+        let entry =
+            Entry::parse(bytes).map_err(|error| IndexError::Log(format!("entry {index}: {error}")))?;
+        let event = entry.envelope.event();
+        let hash = event_hash(entry.envelope.event_bytes());
+        let mut operations = 1;
+        let mut put = |key: Vec<u8>, value: &[u8]| {
+            batch.insert(key, value);
+            operations += 1;
+        };
+        put(key(kind::ENTRY, &[hash.hash().as_bytes()]), &index.to_be_bytes());
+        self.pending.insert(hash, index);
+        let at = index.to_be_bytes();
+        let party = match event.party {
+            Some(party) => Some(self.known(EventHash(party.0))?),
+            None => None,
+        };
+        if let Some(party) = party {
+            put(key(kind::PARTY, &[&party, &at]), &[]);
+        }
+        match &event.body {
+            Body::PartyCreate { domain, .. } | Body::RegistryOpen { domain, .. } => {
+                put(key(kind::PARTY, &[&at, &at]), &[]);
+                if let Some(domain) = domain {
+                    put(key(kind::DOMAIN, &[domain.as_bytes(), &[0], &at]), &[]);
+                }
+            }
+            Body::StatementPublish { slug, .. } => {
+                put(key(kind::STATEMENT, &[&at]), &[]);
+                put(key(kind::SLUG, &[slug.as_bytes()]), &at);
+            }
+            Body::StatementVersion { statement, .. } => {
+                let statement = self.known(EventHash(statement.0))?;
+                put(key(kind::VERSION, &[&statement, &at]), &[]);
+            }
+            Body::Endorse { version, .. } | Body::Withdraw { version, .. } => {
+                let version = self.known(EventHash(version.0))?;
+                let value = if matches!(event.body, Body::Endorse { .. }) { ENDORSED } else { WITHDRAWN };
+                if let Some(party) = party {
+                    put(key(kind::THREAD, &[&version, &party, &at]), value);
+                }
+            }
+            Body::RegistryPolicy(_) | Body::PartyKeys { .. } => {}
+        }
+        Ok(operations)
+    }
+
+    /// The entry of an event that the law says is in the log already.
+    fn known(&self, hash: EventHash) -> Result<[u8; 8], IndexError> {
+        if let Some(index) = self.pending.get(&hash) {
+            return Ok(index.to_be_bytes());
+        }
+        let value = self.db.get(key(kind::ENTRY, &[hash.hash().as_bytes()]))?;
+        value
+            .and_then(|value| <[u8; 8]>::try_from(value.as_ref()).ok())
+            .ok_or_else(|| IndexError::Damaged(format!("event {hash} is missing")))
+    }
+}
+
+/// The most operations of one entry: its hash, two lists, a domain, and what is covered.
+const ENTRY_OPERATIONS_MAX: usize = 6;
+
+fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = vec![kind];
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+fn number(bytes: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(bytes.try_into().ok()?))
+}
+
+impl Index {
+    /// How many entries it covers.
+    #[must_use]
+    pub fn covered(&self) -> u64 {
+        *self.covered.borrow()
+    }
+
+    /// Waits until the index covers a tree.
+    ///
+    /// # Errors
+    /// It does not within [`WAIT_MAX`].
+    pub async fn wait_for(&self, size: TreeSize) -> Result<(), IndexError> {
+        let mut covered = self.covered.clone();
+        let waited = tokio::time::timeout(WAIT_MAX, covered.wait_for(|covered| *covered >= size.get())).await;
+        match waited {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(IndexError::Behind { covered: self.covered(), wanted: size.get() }),
+        }
+    }
+
+    /// The entry of an event.
+    ///
+    /// # Errors
+    /// sled failed.
+    pub fn entry_of(&self, hash: EventHash) -> Result<Option<u64>, IndexError> {
+        let value = self.db.get(key(kind::ENTRY, &[hash.hash().as_bytes()]))?;
+        Ok(value.and_then(|value| number(&value)))
+    }
+
+    /// The entry that published the statement with this slug.
+    ///
+    /// # Errors
+    /// sled failed.
+    pub fn statement_by_slug(&self, slug: &str) -> Result<Option<u64>, IndexError> {
+        let value = self.db.get(key(kind::SLUG, &[slug.as_bytes()]))?;
+        Ok(value.and_then(|value| number(&value)))
+    }
+
+    /// The entries that created the parties which claim a domain, after `after`, up to `limit`.
+    ///
+    /// # Errors
+    /// sled failed.
+    pub fn parties_by_domain(
+        &self,
+        domain: &str,
+        size: TreeSize,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, IndexError> {
+        self.numbers(key(kind::DOMAIN, &[domain.as_bytes(), &[0]]), after, size, limit)
+    }
+
+    /// The entries that published statements, after `after`, up to `limit`.
+    ///
+    /// # Errors
+    /// sled failed.
+    pub fn statements(
+        &self,
+        size: TreeSize,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, IndexError> {
+        self.numbers(key(kind::STATEMENT, &[]), after, size, limit)
+    }
+
+    /// The entries that published the versions of a statement, after `after`, up to `limit`.
+    ///
+    /// # Errors
+    /// sled failed.
+    pub fn versions(
+        &self,
+        statement: u64,
+        size: TreeSize,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, IndexError> {
+        self.numbers(key(kind::VERSION, &[&statement.to_be_bytes()]), after, size, limit)
+    }
+
+    /// The entries of a party, after `after`, up to `limit`.
+    ///
+    /// # Errors
+    /// sled failed.
+    pub fn entries_of_party(
+        &self,
+        party: u64,
+        size: TreeSize,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, IndexError> {
+        self.numbers(key(kind::PARTY, &[&party.to_be_bytes()]), after, size, limit)
+    }
+
+    /// The last eight bytes of the keys with a prefix, where they lie in the tree.
+    fn numbers(
+        &self,
+        prefix: Vec<u8>,
+        after: Option<u64>,
+        size: TreeSize,
+        limit: usize,
+    ) -> Result<Vec<u64>, IndexError> {
+        let Some(start) = after.map_or(Some(0), |after| after.checked_add(1)) else { return Ok(Vec::new()) };
+        let mut first = prefix.clone();
+        first.extend_from_slice(&start.to_be_bytes());
+        let mut found = Vec::new();
+        for item in self.db.range(first..) {
+            let (key, _) = item?;
+            if found.len() == limit || !key.starts_with(&prefix) {
+                break;
+            }
+            match key.get(prefix.len()..).and_then(number) {
+                Some(index) if index < size.get() => found.push(index),
+                Some(_) => break,
+                None => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// The parties on the list of a version as of a tree size, those after the party `after` first, up to
+    /// `limit`: the state of each thread is that of its newest entry in the tree.
+    ///
+    /// # Errors
+    /// sled failed.
+    pub fn signatories(
+        &self,
+        version: u64,
+        size: TreeSize,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, IndexError> {
+        let prefix = key(kind::THREAD, &[&version.to_be_bytes()]);
+        let Some(start) = after.map_or(Some(0), |after| after.checked_add(1)) else { return Ok(Vec::new()) };
+        let mut first = prefix.clone();
+        first.extend_from_slice(&start.to_be_bytes());
+        let mut found: Vec<Listed> = Vec::new();
+        for item in self.db.range(first..) {
+            let (key, value): (IVec, IVec) = item?;
+            let Some(rest) = key.strip_prefix(prefix.as_slice()) else { break };
+            let (Some(party_entry), Some(entry)) =
+                (rest.get(..8).and_then(number), rest.get(8..).and_then(number))
+            else {
+                return Err(IndexError::Damaged("a key of a thread".to_owned()));
+            };
+            if entry >= size.get() {
+                continue;
+            }
+            let endorses = value.as_ref() == ENDORSED;
+            let status = if endorses { Status::Active } else { Status::Withdrawn };
+            if let Some(last) = found.last_mut().filter(|last| last.party_entry == party_entry) {
+                last.entry = entry;
+                last.status = status;
+                last.endorsed = if endorses { Some(entry) } else { last.endorsed };
+            } else if found.len() == limit {
+                break;
+            } else {
+                found.push(Listed { party_entry, entry, endorsed: endorses.then_some(entry), status });
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,7 @@
+//! The program: everything is in the library, so that tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    undersigned::cli::run()
+}

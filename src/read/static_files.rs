@@ -1,0 +1,290 @@
+//! The static read side: checkpoint, tiles, entry bundles (C2SP tlog-tiles) and blobs, as they lie in a store.
+//!
+//! A path is parsed by the grammar of what it names and never joined, so that no request can name another
+//! file. Tiles are served up to the published size alone: what lies above it may still be taken back, and a
+//! cache would keep it. Below it a partial tile of any width is served: if its own file has been deleted it
+//! is cut from a wider one, whose bytes begin with it. A file that does not have the length or the entries
+//! its name promises is never served (a power cut can leave it torn).
+//!
+//! Reads never wait for writes. They run where blocking is allowed, a bounded number at a time.
+//!
+//! Not here: compression, the mirror's prefix (nest the router), and the text of errors: the caller gives a
+//! function that makes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::get;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use undersigned_tlog::hash::HASH_BYTES;
+use undersigned_tlog::tile::{BundleReader, TileCoordinate, TilePath, Width, entries_width, width_of};
+use undersigned_tlog::tree::TreeSize;
+
+use crate::store::{Name, Store, StoreError};
+
+/// Reads at a time; each holds a thread and at most one bundle of 16.8 MiB, usually one of 0.2 MiB.
+pub const READS_MAX: usize = 64;
+/// Time that a request waits for its turn to read.
+pub const READ_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// A checkpoint is always asked for anew.
+const CHECKPOINT_CACHE: HeaderValue = HeaderValue::from_static("no-store");
+/// A week: a tile never changes, but its partial forms stop being asked for.
+const TILE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=604800, immutable");
+/// Five minutes: a blob never changes, but it can be erased, and caches must follow.
+const BLOB_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300, immutable");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
+/// A blob holds what strangers wrote; no browser may run it.
+const BLOB_POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
+/// Seconds after which a read that found no turn may be tried again.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// Why there is no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaticProblem {
+    /// Not the name of anything, not published, or erased: 404.
+    NotFound,
+    /// Neither GET nor HEAD: 405, the `Allow` header is added here.
+    Method,
+    /// Too many reads at a time: 503, the `Retry-After` header is added here.
+    Busy,
+    /// The file is there but cannot be read, or is not what its name promises: 500, logged here.
+    Unreadable,
+}
+
+/// What the static read side needs to know from outside.
+#[derive(Clone)]
+pub struct StaticFiles {
+    /// Where the objects are.
+    pub store: Arc<dyn Store>,
+    /// The size of the newest published checkpoint.
+    pub published_size: Arc<dyn Fn() -> TreeSize + Send + Sync>,
+    /// Makes the answer for a problem: status, media type and body.
+    pub problem: Arc<dyn Fn(StaticProblem) -> Response + Send + Sync>,
+}
+
+impl StaticFiles {
+    /// The routes `/checkpoint`, `/tile/...` and `/blobs/...`, to be merged or nested.
+    pub fn router(self) -> Router {
+        let files = Files { files: self, turns: Arc::new(Semaphore::new(READS_MAX)) };
+        Router::new()
+            .route("/checkpoint", get(checkpoint).fallback(method))
+            .route("/tile/{*path}", get(tile).fallback(method))
+            .route("/blobs/{*path}", get(blob).fallback(method))
+            .route_layer(map_response(with_common_headers))
+            .with_state(files)
+    }
+}
+
+#[derive(Clone)]
+struct Files {
+    files: StaticFiles,
+    /// One permit for each read at a time.
+    turns: Arc<Semaphore>,
+}
+
+async fn checkpoint(State(files): State<Files>) -> Response {
+    let read = files.read(|files| found(files.store.get(&Name::checkpoint()))).await;
+    files.answer(read, [(CONTENT_TYPE, PLAIN_TEXT), (CACHE_CONTROL, CHECKPOINT_CACHE)])
+}
+
+async fn tile(State(files): State<Files>, uri: Uri) -> Response {
+    let read = match parse_tile(uri.path()) {
+        Some(path) => files.read(move |files| read_tile(files, &path)).await,
+        None => Err(StaticProblem::NotFound),
+    };
+    files.answer(read, [(CONTENT_TYPE, OCTET_STREAM), (CACHE_CONTROL, TILE_CACHE)])
+}
+
+async fn blob(State(files): State<Files>, uri: Uri) -> Response {
+    let read = match parse_blob(uri.path()) {
+        Some(name) => files.read(move |files| found(files.store.get(&name))).await,
+        None => Err(StaticProblem::NotFound),
+    };
+    let headers =
+        [(CONTENT_TYPE, OCTET_STREAM), (CACHE_CONTROL, BLOB_CACHE), (CONTENT_SECURITY_POLICY, BLOB_POLICY)];
+    files.answer(read, headers)
+}
+
+async fn method(State(files): State<Files>) -> Response {
+    files.problem(StaticProblem::Method)
+}
+
+impl Files {
+    /// Waits for a turn, then reads on a thread that may block.
+    async fn read(
+        &self,
+        read: impl FnOnce(&StaticFiles) -> Result<Bytes, StaticProblem> + Send + 'static,
+    ) -> Result<Bytes, StaticProblem> {
+        let Ok(Ok(turn)) = timeout(READ_WAIT_MAX, Arc::clone(&self.turns).acquire_owned()).await else {
+            return Err(StaticProblem::Busy);
+        };
+        let files = self.files.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let _until_read = turn;
+            read(&files)
+        });
+        done.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a read ended without an answer");
+            Err(StaticProblem::Unreadable)
+        })
+    }
+
+    fn answer<const N: usize>(
+        &self,
+        read: Result<Bytes, StaticProblem>,
+        headers: [(HeaderName, HeaderValue); N],
+    ) -> Response {
+        match read {
+            Ok(bytes) => {
+                let mut response = Response::new(Body::from(bytes));
+                *response.headers_mut() = HeaderMap::from_iter(headers);
+                response
+            }
+            Err(problem) => self.problem(problem),
+        }
+    }
+
+    fn problem(&self, problem: StaticProblem) -> Response {
+        let mut response = (self.files.problem)(problem);
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, NO_STORE);
+        match problem {
+            StaticProblem::Method => drop(headers.insert(ALLOW, METHODS)),
+            StaticProblem::Busy => drop(headers.insert(RETRY_AFTER, RETRY_SECONDS)),
+            StaticProblem::NotFound | StaticProblem::Unreadable => {}
+        }
+        response
+    }
+}
+
+async fn with_common_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn parse_tile(path: &str) -> Option<TilePath> {
+    TilePath::parse(path.strip_prefix('/')?).ok()
+}
+
+fn parse_blob(path: &str) -> Option<Name> {
+    let name = Name::parse(&format!("public{path}")).ok()?;
+    path.starts_with("/blobs/").then_some(name)
+}
+
+/// A tile, from its own file or from the beginning of a wider one.
+fn read_tile(files: &StaticFiles, path: &TilePath) -> Result<Bytes, StaticProblem> {
+    let tile = Wanted::from(path);
+    let published = tile.width_at((files.published_size)()).ok_or(StaticProblem::NotFound)?;
+    if tile.width > published {
+        return Err(StaticProblem::NotFound);
+    }
+    // Its own file; else the one of the published size; else the full one, which was made before the
+    // others were deleted, even if that happens between these reads.
+    for width in [tile.width, published, Width::FULL] {
+        let name = Name::tile(&tile.path_with(width));
+        match found(files.store.get(&name)) {
+            Ok(bytes) => {
+                return tile.cut(bytes, width).ok_or_else(|| {
+                    tracing::error!(%name, "the file is not what its name promises: torn or altered");
+                    StaticProblem::Unreadable
+                });
+            }
+            Err(StaticProblem::NotFound) => {}
+            Err(problem) => return Err(problem),
+        }
+    }
+    Err(StaticProblem::NotFound)
+}
+
+fn found(read: Result<Option<Vec<u8>>, StoreError>) -> Result<Bytes, StaticProblem> {
+    match read {
+        Ok(Some(bytes)) => Ok(Bytes::from(bytes)),
+        Ok(None) => Err(StaticProblem::NotFound),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "cannot read a public object");
+            Err(StaticProblem::Unreadable)
+        }
+    }
+}
+
+/// The tile or bundle that was asked for.
+struct Wanted {
+    /// None for a bundle of entries.
+    hashes: Option<TileCoordinate>,
+    index: u64,
+    width: Width,
+}
+
+impl From<&TilePath> for Wanted {
+    fn from(path: &TilePath) -> Self {
+        match *path {
+            TilePath::Hashes { coordinate, width } => {
+                Self { hashes: Some(coordinate), index: coordinate.index(), width }
+            }
+            TilePath::Entries { index, width } => Self { hashes: None, index, width },
+        }
+    }
+}
+
+impl Wanted {
+    fn width_at(&self, size: TreeSize) -> Option<Width> {
+        match self.hashes {
+            Some(coordinate) => width_of(coordinate, size),
+            None => entries_width(self.index, size),
+        }
+    }
+
+    fn path_with(&self, width: Width) -> TilePath {
+        match self.hashes {
+            Some(coordinate) => TilePath::Hashes { coordinate, width },
+            None => TilePath::Entries { index: self.index, width },
+        }
+    }
+
+    /// The first `self.width` hashes or entries of a file of `width`; none if it is no such file.
+    fn cut(&self, bytes: Bytes, width: Width) -> Option<Bytes> {
+        let end = match self.hashes {
+            Some(_) => {
+                let bytes_of = |width: Width| usize::try_from(width.get()).ok()?.checked_mul(HASH_BYTES);
+                (bytes_of(width)? == bytes.len()).then(|| bytes_of(self.width))??
+            }
+            None => end_of_entries(&bytes, self.width, width)?,
+        };
+        (end <= bytes.len()).then(|| bytes.slice(..end))
+    }
+}
+
+/// Where entry number `wanted` of a bundle ends that has exactly `all` entries; none if it has not.
+fn end_of_entries(bundle: &[u8], wanted: Width, all: Width) -> Option<usize> {
+    let mut count: u64 = 0;
+    let mut end: usize = 0;
+    let mut wanted_end = None;
+    for entry in BundleReader::new(bundle) {
+        count = count.checked_add(1)?;
+        end = end.checked_add(2)?.checked_add(entry.ok()?.len())?;
+        if count == wanted.get() {
+            wanted_end = Some(end);
+        }
+    }
+    wanted_end.filter(|_| count == all.get())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! The sequencer: the one thread that decides what enters the log, in which order, and commits it.
+//!
+//! The life of a submission here (DESIGN sections 2 and 10): taken from the [`Intake`] -> decided by the
+//! [`Law`] -> blobs durable -> planned -> **one create-only batch object** -> signed behind the guard ->
+//! tiles and bundles applied -> handed to [`crate::publish`]. Recovery runs the same plan and the same
+//! law over the same batch objects.
+//!
+//! It is generic over the law and the bytes of an entry: [`RegistryLaw`] is one law.
+//!
+//! Never from here: the index, HTTP, evidence. Facts come from the law alone.
+
+mod batch;
+mod law;
+mod plan;
+mod queue;
+mod recover;
+mod registry_law;
+mod run;
+mod settle;
+mod start;
+
+pub use batch::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, BatchError};
+pub use law::{Law, Outcome, Rejected};
+pub use plan::{Edge, EdgeError, Plan};
+pub use queue::{Intake, Later, NotLogged, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, Reply};
+pub use recover::{Orphans, RecoverError};
+pub use registry_law::{Cut, RegistryLaw};
+pub use run::Fatal;
+pub use settle::SettleError;
+pub use start::{Running, Stopped, start};

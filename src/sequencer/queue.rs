@@ -1,0 +1,206 @@
+//! The intake: a queue with limits, in front of the one thread that decides.
+//!
+//! Nothing waits in line beyond the limits: a full queue says so at once, and the caller answers "later".
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::law::Law;
+use crate::publish::Answer;
+
+/// How many submissions may wait: 16 full batches would take longer than a client should wait.
+pub const QUEUE_ENTRIES_MAX: usize = 4_096;
+
+/// How many bytes of submissions may wait.
+pub const QUEUE_BYTES_MAX: usize = 64 << 20;
+
+/// How many questions may wait.
+const QUESTIONS_MAX: usize = 1_024;
+
+/// What becomes of a submission.
+pub type Reply<L> = Result<Answer<<L as Law>::Cut>, NotLogged<<L as Law>::Refusal>>;
+
+/// Why a submission has no entry.
+#[derive(Debug, Clone)]
+pub enum NotLogged<R> {
+    /// The law refuses it.
+    Refused(R),
+    /// Nothing happened, for a reason that passes.
+    Later(Later),
+}
+
+/// Why intake is closed or full; nothing was logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Later {
+    /// The queue is full.
+    #[error("too many submissions are waiting")]
+    Full,
+    /// The disk has no room, no inodes or no descriptors.
+    #[error("the disk has no room for another entry")]
+    Storage,
+    /// The clock cannot be believed.
+    #[error("the registry's clock moved in a way that nobody has explained yet")]
+    Clock,
+    /// The process is stopping.
+    #[error("the registry is stopping")]
+    Stopping,
+}
+
+/// A question to the state between two batches.
+pub(super) type Question<L> = Box<dyn FnOnce(&L) + Send>;
+
+/// A submission in line.
+pub(super) struct Waiting<L: Law> {
+    pub(super) submission: L::Submission,
+    pub(super) bytes: usize,
+    pub(super) reply: oneshot::Sender<Reply<L>>,
+}
+
+struct Line<L: Law> {
+    waiting: VecDeque<Waiting<L>>,
+    bytes: usize,
+    questions: VecDeque<Question<L>>,
+    is_closed: bool,
+}
+
+/// The intake of a sequencer. Cheap to clone; all clones are one queue.
+pub struct Intake<L: Law> {
+    shared: Arc<Shared<L>>,
+}
+
+struct Shared<L: Law> {
+    /// The line; every holder leaves it in a state from which work can go on, and none holds it long.
+    line: Mutex<Line<L>>,
+    /// Rings when the line is no longer empty, or closes.
+    ring: Condvar,
+}
+
+impl<L: Law> Clone for Intake<L> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<L: Law> std::fmt::Debug for Intake<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").finish_non_exhaustive()
+    }
+}
+
+/// What the sequencer takes at once.
+pub(super) struct Taken<L: Law> {
+    pub(super) waiting: Vec<Waiting<L>>,
+    pub(super) questions: Vec<Question<L>>,
+}
+
+impl<L: Law> Intake<L> {
+    /// An open, empty intake.
+    #[must_use]
+    pub fn new() -> Self {
+        let line = Line { waiting: VecDeque::new(), bytes: 0, questions: VecDeque::new(), is_closed: false };
+        Self { shared: Arc::new(Shared { line: Mutex::new(line), ring: Condvar::new() }) }
+    }
+
+    /// Puts a submission of so many bytes in line; the reply comes once its entry is published.
+    ///
+    /// A receiver that is dropped unanswered means that the process stops and the outcome is unknown.
+    ///
+    /// # Errors
+    /// The line is full or closed; nothing happened.
+    pub fn submit(
+        &self,
+        submission: L::Submission,
+        bytes: usize,
+    ) -> Result<oneshot::Receiver<Reply<L>>, Later> {
+        let mut line = self.lock();
+        if line.is_closed {
+            return Err(Later::Stopping);
+        }
+        if line.waiting.len() >= QUEUE_ENTRIES_MAX || line.bytes.saturating_add(bytes) > QUEUE_BYTES_MAX {
+            return Err(Later::Full);
+        }
+        let (reply, receiver) = oneshot::channel();
+        line.bytes = line.bytes.saturating_add(bytes);
+        line.waiting.push_back(Waiting { submission, bytes, reply });
+        drop(line);
+        self.shared.ring.notify_one();
+        Ok(receiver)
+    }
+
+    /// Asks the state something between two batches, when all that was decided is committed.
+    ///
+    /// # Errors
+    /// Too many questions wait, or the process is stopping.
+    pub fn ask<A: Send + 'static>(
+        &self,
+        question: impl FnOnce(&L) -> A + Send + 'static,
+    ) -> Result<oneshot::Receiver<A>, Later> {
+        let mut line = self.lock();
+        if line.is_closed {
+            return Err(Later::Stopping);
+        }
+        if line.questions.len() >= QUESTIONS_MAX {
+            return Err(Later::Full);
+        }
+        let (reply, receiver) = oneshot::channel();
+        line.questions.push_back(Box::new(move |law| {
+            // Who asked may have gone.
+            let _ = reply.send(question(law));
+        }));
+        drop(line);
+        self.shared.ring.notify_one();
+        Ok(receiver)
+    }
+
+    /// Closes the intake: what waits is still decided, nothing more comes in.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.shared.ring.notify_all();
+    }
+
+    /// How many submissions and bytes wait.
+    #[must_use]
+    pub fn depth(&self) -> (usize, usize) {
+        let line = self.lock();
+        (line.waiting.len(), line.bytes)
+    }
+
+    /// Waits for work and takes up to a batch of it; `None` when closed and empty.
+    pub(super) fn take(&self, entries_max: usize, bytes_max: usize) -> Option<Taken<L>> {
+        let mut line = self.lock();
+        loop {
+            if !line.waiting.is_empty() || !line.questions.is_empty() {
+                break;
+            }
+            if line.is_closed {
+                return None;
+            }
+            line = self.shared.ring.wait(line).unwrap_or_else(PoisonError::into_inner);
+        }
+        let mut waiting = Vec::new();
+        let mut bytes = 0usize;
+        while waiting.len() < entries_max {
+            let Some(next) = line.waiting.front() else { break };
+            if !waiting.is_empty() && bytes.saturating_add(next.bytes) > bytes_max {
+                break;
+            }
+            bytes = bytes.saturating_add(next.bytes);
+            waiting.extend(line.waiting.pop_front());
+        }
+        line.bytes = line.bytes.saturating_sub(bytes);
+        let questions = line.questions.drain(..).collect();
+        Some(Taken { waiting, questions })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Line<L>> {
+        self.shared.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<L: Law> Default for Intake<L> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

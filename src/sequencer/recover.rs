@@ -1,0 +1,321 @@
+//! Start-up: from what is on the disk to a head that may be extended, or a refusal with the reason.
+//!
+//! Follows `docs/spec/storage.md`, rules SO-20 to SO-29. The head is found from the settled tiles and then
+//! batch by batch, each under the name that the last one leads to; never from a listing. A batch is
+//! believed because it replays. Nothing is served before this is done.
+
+use std::collections::HashSet;
+
+use undersigned_tlog::checkpoint::SignedCheckpoint;
+use undersigned_tlog::hash::Hash;
+use undersigned_tlog::tile::{TILE_WIDTH, TileNodes, entries_width};
+use undersigned_tlog::tree::{TreeSize, consistency_proof, verify_consistency};
+
+use super::batch::{Batch, BatchError};
+use super::law::Law;
+use super::plan::{Edge, EdgeError};
+use super::settle;
+use crate::clock::{Clock, ClockJumped};
+use crate::signer::{Head, SignError, Signer};
+use crate::store::{LIST_NAMES_MAX, Name, Prefix, Store, StoreError};
+use crate::tiles::{read_bundle, read_tile};
+
+/// Why a log is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// Tiles are missing, damaged, or not those of the signed head.
+    #[error(
+        "the tiles do not give the signed tree of size {size}: {source}\nrestore public/tile from a backup or a mirror; nothing was changed"
+    )]
+    Tiles {
+        /// The size.
+        size: TreeSize,
+        /// What is wrong.
+        source: EdgeError,
+    },
+    /// The log ends before what was signed.
+    #[error(
+        "the log ends at size {found}, but size {signed} was signed\na part of the folder is missing or an older copy was restored; get the rest from a backup or a mirror"
+    )]
+    Short {
+        /// Where it ends.
+        found: TreeSize,
+        /// What was signed.
+        signed: TreeSize,
+    },
+    /// Another tree was signed than the one that is there.
+    #[error(
+        "the log key signed another tree of size {size} than the one in this folder\nthis folder is not the log that was served last; nothing was changed"
+    )]
+    Fork {
+        /// The size.
+        size: TreeSize,
+    },
+    /// A batch cannot be read or does not replay.
+    #[error("{name} {reason}\n{advice}")]
+    Batch {
+        /// Which one.
+        name: Name,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// An entry of the settled log does not replay.
+    #[error(
+        "entry {index} does not replay: {reason}\nthe folder is damaged or was written by another version of the law; check it with: undersigned audit"
+    )]
+    Entry {
+        /// Its index.
+        index: u64,
+        /// What the law says.
+        reason: String,
+    },
+    /// The published checkpoint is not this log's.
+    #[error(
+        "public/checkpoint is not signed by this log's key: {reason}\nthe folder holds files of another log; nothing was changed"
+    )]
+    Checkpoint {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The newest entry lies ahead of the clock.
+    #[error(
+        "the newest entry is dated {ahead} s ahead of this machine's clock\nset the clock right and start again"
+    )]
+    Clock {
+        /// How far, in seconds.
+        ahead: u64,
+    },
+    /// The clock cannot be believed.
+    #[error(transparent)]
+    ClockJumped(#[from] ClockJumped),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The signer refused.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The system gives no threads.
+    #[error("the system gives no thread for the log's loops")]
+    Threads(#[source] std::io::Error),
+}
+
+const UNSIGNED_ADVICE: &str =
+    "it was never signed, so nobody relies on it: move the file out of the folder, and start again";
+const SIGNED_ADVICE: &str = "it was signed: restore this file from a backup; nothing was changed";
+
+/// What becomes of blobs that no entry names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orphans {
+    /// The last end was in order: there are none.
+    None,
+    /// The last end was not: they are looked for and deleted.
+    Sweep,
+}
+
+/// A log that may be extended.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) edge: Edge,
+    pub(crate) signed: SignedCheckpoint,
+    /// How many batches were applied again.
+    pub(crate) batches: u64,
+}
+
+/// Brings a log's tiles, law, guard and checkpoint to its committed head.
+///
+/// # Errors
+/// What is on the disk is not this log, not whole, or not readable; nothing was changed unless batches
+/// above the settled tiles were applied.
+pub(crate) fn recover<L: Law>(
+    store: &dyn Store,
+    law: &mut L,
+    signer: &mut Signer,
+    clock: &dyn Clock,
+    orphans: Orphans,
+) -> Result<Recovered, RecoverError> {
+    let guard = signer.guard();
+    let settled = store.get_settled(&settle::marker())?.and_then(|bytes| settle::decode(&bytes));
+    // Without the marker the tiles alone must reach the guard.
+    let from = settled.unwrap_or(guard);
+    let tiles = |source| RecoverError::Tiles { size: from.size, source };
+    let mut edge = Edge::read(store, from).map_err(tiles)?;
+    let mut named = HashSet::new();
+    let mut note = |law: &L, entry: &[u8]| {
+        if orphans == Orphans::Sweep {
+            named.extend(law.blobs(entry));
+        }
+    };
+    replay_settled(store, law, from.size, &mut note)?;
+    if guard.size <= from.size {
+        check_extends(store, guard, from)?;
+    }
+    let mut batches = 0;
+    while let Some((name, batch)) = next_batch(store, &edge, guard)? {
+        edge = apply_batch(store, law, &edge, guard, &name, &batch)?;
+        batch.entries.iter().for_each(|entry| note(law, entry));
+        batches += 1;
+        let ahead = law.received().saturating_sub(clock.now()?);
+        if ahead > law.max_lag() {
+            return Err(RecoverError::Clock { ahead });
+        }
+    }
+    let head = edge.head();
+    if head.size < guard.size {
+        return Err(RecoverError::Short { found: head.size, signed: guard.size });
+    }
+    raise_to_published(store, signer, head)?;
+    let proof = prove(store, signer.guard().size, head)
+        .map_err(|source| RecoverError::Tiles { size: head.size, source })?;
+    let signed = signer.sign(head, &proof)?;
+    store.put_checkpoint(&signed.bytes())?;
+    if settled != Some(head) {
+        store.put_marker(&settle::marker(), &settle::encode(head))?;
+    }
+    if orphans == Orphans::Sweep {
+        sweep(store, &named)?;
+    }
+    Ok(Recovered { edge, signed, batches })
+}
+
+/// Deletes blobs that no entry names: a process ended between storing them and committing their batch.
+fn sweep(store: &dyn Store, named: &HashSet<Hash>) -> Result<(), RecoverError> {
+    let mut after: Option<Name> = None;
+    let mut swept = 0u64;
+    loop {
+        let page = store.list(&Prefix::blobs(), after.as_ref(), LIST_NAMES_MAX)?;
+        for name in &page {
+            if name.blob_hash().is_some_and(|hash| !named.contains(&hash)) {
+                store.delete(name)?;
+                swept += 1;
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() == LIST_NAMES_MAX => after = Some(last.clone()),
+            _ => break,
+        }
+    }
+    if swept > 0 {
+        tracing::info!(swept, "deleted blobs that no entry names");
+    }
+    Ok(())
+}
+
+/// The law over the entries whose tiles are settled; they were signed, so their signatures are trusted.
+fn replay_settled<L: Law>(
+    store: &dyn Store,
+    law: &mut L,
+    size: TreeSize,
+    note: &mut dyn FnMut(&L, &[u8]),
+) -> Result<(), RecoverError> {
+    let mut index = 0u64;
+    while index < size.get() {
+        let bundle = index / TILE_WIDTH;
+        let tiles = |source| RecoverError::Tiles { size, source };
+        let width = entries_width(bundle, size).ok_or_else(|| tiles(EdgeError::Full))?;
+        for entry in read_bundle(store, bundle, width).map_err(|error| tiles(error.into()))? {
+            law.follow(&entry, true).map_err(|reason| RecoverError::Entry { index, reason })?;
+            note(law, &entry);
+            index += 1;
+        }
+        if index.is_multiple_of(1 << 18) {
+            tracing::info!(index, of = size.get(), "replaying the log");
+        }
+    }
+    Ok(())
+}
+
+fn next_batch(store: &dyn Store, edge: &Edge, guard: Head) -> Result<Option<(Name, Batch)>, RecoverError> {
+    let head = edge.head();
+    let name = Name::batch(head.size.get());
+    let Some(bytes) = store.get_settled(&name)? else { return Ok(None) };
+    let refuse =
+        |reason: String| RecoverError::Batch { name: name.clone(), reason, advice: advice(head, guard) };
+    let batch = Batch::parse(&bytes).map_err(|error: BatchError| {
+        refuse(format!("is not a whole batch ({} bytes): {error}", bytes.len()))
+    })?;
+    if batch.old != head {
+        return Err(refuse("extends another tree than the one that is there".to_owned()));
+    }
+    Ok(Some((name, batch)))
+}
+
+/// What to do about a batch depends on whether the head it makes was ever signed.
+fn advice(old: Head, guard: Head) -> &'static str {
+    if old.size < guard.size { SIGNED_ADVICE } else { UNSIGNED_ADVICE }
+}
+
+fn apply_batch<L: Law>(
+    store: &dyn Store,
+    law: &mut L,
+    edge: &Edge,
+    guard: Head,
+    name: &Name,
+    batch: &Batch,
+) -> Result<Edge, RecoverError> {
+    let refuse =
+        |reason: String| RecoverError::Batch { name: name.clone(), reason, advice: advice(batch.old, guard) };
+    let trusted = batch.new.size <= guard.size;
+    for (index, entry) in (batch.old.size.get()..).zip(&batch.entries) {
+        law.follow(entry, trusted)
+            .map_err(|reason| refuse(format!("does not replay at entry {index}: {reason}")))?;
+    }
+    law.keep();
+    // Asked after its entries: the first batch is what gives the log its name.
+    if batch.identity != law.identity() {
+        return Err(refuse(format!("is of the log {:?}", batch.identity)));
+    }
+    let plan = edge.plan(&batch.entries).map_err(|error| refuse(error.to_string()))?;
+    if plan.new != batch.new {
+        return Err(refuse("states another root than its entries give".to_owned()));
+    }
+    // A guard inside a batch was never signed by this log: heads are signed at the ends of batches.
+    let contradicts = (batch.old.size < guard.size && guard.size < batch.new.size)
+        || (guard.size == batch.new.size && guard.root != batch.new.root);
+    if contradicts {
+        return Err(RecoverError::Fork { size: guard.size });
+    }
+    // A power cut may have torn them; the batch is there, so they are written from it.
+    for (object, bytes) in &plan.objects {
+        store.replace_from_batch(object, bytes)?;
+    }
+    Ok(plan.edge)
+}
+
+/// Checks that one head extends another, from stored tiles.
+fn check_extends(store: &dyn Store, from: Head, to: Head) -> Result<(), RecoverError> {
+    let proof =
+        prove(store, from.size, to).map_err(|source| RecoverError::Tiles { size: to.size, source })?;
+    verify_consistency(from.size, to.size, &from.root, &to.root, &proof)
+        .map_err(|_| RecoverError::Fork { size: from.size })
+}
+
+fn prove(store: &dyn Store, from: TreeSize, to: Head) -> Result<Vec<Hash>, EdgeError> {
+    let mut nodes = TileNodes::new(to.size, |coordinate, width| read_tile(store, coordinate, width));
+    consistency_proof(from, to.size, &mut nodes).map_err(|_| EdgeError::Root { size: to.size })
+}
+
+/// A published checkpoint that is newer than the guard was signed, too: the guard is raised to it.
+fn raise_to_published(store: &dyn Store, signer: &mut Signer, head: Head) -> Result<(), RecoverError> {
+    let Some(bytes) = store.get(&Name::checkpoint())? else { return Ok(()) };
+    let opened = match SignedCheckpoint::open(&bytes, Some(signer.origin()), &[signer.verifier_key()]) {
+        Ok(opened) => opened,
+        Err(error) if bytes.is_empty() || bytes.iter().all(|byte| *byte == 0) => {
+            tracing::warn!(%error, "public/checkpoint was torn by a power cut; it is made again");
+            return Ok(());
+        }
+        Err(error) => return Err(RecoverError::Checkpoint { reason: error.to_string() }),
+    };
+    let published = Head { size: opened.size(), root: *opened.root() };
+    if published.size > head.size {
+        return Err(RecoverError::Short { found: head.size, signed: published.size });
+    }
+    check_extends(store, published, head)?;
+    if published.size > signer.guard().size {
+        let proof = prove(store, signer.guard().size, published)
+            .map_err(|source| RecoverError::Tiles { size: published.size, source })?;
+        signer.raise(published, &proof)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! The law of the registry, as the sequencer runs it: admission, and the state paths of each answer.
+
+use std::sync::Arc;
+
+use undersigned_registry::entry::Entry;
+use undersigned_registry::envelope::{CheckedEnvelope, Envelope};
+use undersigned_registry::event::{BlobRef, Body};
+use undersigned_registry::id::PartyId;
+use undersigned_registry::ledger::{AdmitError, Ledger, Verdict};
+use undersigned_registry::receipt::{self, StatePath};
+use undersigned_registry::record::{Record, StateKey};
+use undersigned_registry::rules::{Facts as _, Refusal};
+use undersigned_registry::state::Undo;
+
+use undersigned_tlog::hash::Hash;
+
+use super::law::{Law, Outcome, Rejected};
+use crate::admission::CheckedSubmission;
+
+/// What a receipt is built from beside the tree: cut when the entry was applied.
+#[derive(Debug)]
+pub struct Cut {
+    /// State paths against the entry's own root.
+    pub paths: Vec<StatePath>,
+    /// The blobs that the entry and the proved records name and that are small enough to travel along.
+    pub small_blobs: Vec<BlobRef>,
+}
+
+/// The registry's law over its ledger.
+#[derive(Debug, Default)]
+pub struct RegistryLaw {
+    ledger: Ledger,
+    /// The batch in the making, oldest first.
+    undo: Vec<Undo>,
+}
+
+impl RegistryLaw {
+    /// The law before entry 0.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The ledger after the newest entry decided.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Cuts what the receipt of the newest entry shows of the state.
+    fn cut(&self, envelope: &CheckedEnvelope) -> Result<Cut, String> {
+        let state = self.ledger.state();
+        let keys = receipt::proved_keys(envelope.event(), envelope.event_hash());
+        let paths = keys
+            .iter()
+            .map(|key| {
+                let proof = state.prove(key).map_err(|fault| fault.to_string())?;
+                Ok(StatePath { prefix: key.as_bytes().to_vec(), proof: proof.encode() })
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(Cut { paths, small_blobs: small_blobs(&self.ledger, envelope) })
+    }
+}
+
+/// The names and titles that a receipt of this envelope carries: those of the event itself, of the
+/// party, and of the version that is endorsed.
+fn small_blobs(ledger: &Ledger, envelope: &CheckedEnvelope) -> Vec<BlobRef> {
+    let mut blobs = envelope.event().blobs();
+    let party = envelope.event().party.unwrap_or(PartyId(envelope.event_hash().0));
+    if let Some(Record::Party(record)) = ledger.state().record(&StateKey::party(&party)) {
+        blobs.extend(record.names.iter().map(|name| name.text));
+    }
+    if let Body::Endorse { version, .. } | Body::Withdraw { version, .. } = &envelope.event().body
+        && let Some(Record::Version(record)) = ledger.state().record(&StateKey::version(version))
+    {
+        blobs.extend(record.texts.iter().map(|text| text.title));
+    }
+    let mut left = receipt::RECEIPT_BLOBS_BYTES_MAX;
+    let mut chosen: Vec<BlobRef> = Vec::new();
+    for blob in blobs {
+        let size = usize::try_from(blob.size).unwrap_or(usize::MAX);
+        if blob.size <= receipt::RECEIPT_BLOB_BYTES_MAX && size <= left && !chosen.contains(&blob) {
+            left -= size;
+            chosen.push(blob);
+        }
+    }
+    chosen
+}
+
+impl Law for RegistryLaw {
+    type Submission = CheckedSubmission;
+    type Refusal = Refusal;
+    type Cut = Arc<Cut>;
+
+    fn identity(&self) -> String {
+        self.ledger.registry().map(|registry| registry.to_text()).unwrap_or_default()
+    }
+
+    fn size(&self) -> u64 {
+        self.ledger.size()
+    }
+
+    fn received(&self) -> u64 {
+        self.ledger.received()
+    }
+
+    fn max_lag(&self) -> u64 {
+        self.ledger.policy().map_or(0, |policy| policy.max_lag)
+    }
+
+    fn decide(
+        &mut self,
+        submission: CheckedSubmission,
+        received: u64,
+    ) -> Result<Outcome<Arc<Cut>>, Rejected<Refusal>> {
+        let CheckedSubmission { envelope, blobs } = submission;
+        match self.ledger.admit(&envelope, received) {
+            Ok(Verdict::Entry(admitted)) => {
+                self.undo.push(admitted.undo);
+                let cut = self.cut(&envelope).map_err(Rejected::Fatal)?;
+                Ok(Outcome::Entry { entry: admitted.entry, blobs, cut: Arc::new(cut) })
+            }
+            Ok(Verdict::Repeat { entry }) => Ok(Outcome::Repeat { entry }),
+            Err(AdmitError::Refused(refusal)) => Err(Rejected::Refused(refusal)),
+            Err(fault) => Err(Rejected::Fatal(fault.to_string())),
+        }
+    }
+
+    fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    fn undo(&mut self) -> Result<(), String> {
+        while let Some(undo) = self.undo.pop() {
+            self.ledger.undo(undo);
+        }
+        self.ledger.settle().map(drop).map_err(|fault| fault.to_string())
+    }
+
+    fn blobs(&self, entry: &[u8]) -> Vec<Hash> {
+        let named = Entry::parse(entry).map(|entry| entry.envelope.event().blobs()).unwrap_or_default();
+        named.into_iter().map(|blob| blob.sha256).collect()
+    }
+
+    fn follow(&mut self, entry: &[u8], trusted: bool) -> Result<(), String> {
+        if !trusted {
+            return self.ledger.follow_entry(entry).map_err(|deviation| deviation.to_string());
+        }
+        let entry = Entry::parse(entry).map_err(|error| error.to_string())?;
+        let Entry { envelope, received, state, .. } = entry;
+        let envelope: CheckedEnvelope = trust(envelope);
+        self.ledger.follow(&envelope, received, state).map_err(|deviation| deviation.to_string())
+    }
+}
+
+fn trust(envelope: Envelope) -> CheckedEnvelope {
+    CheckedEnvelope::unverified_trusted(envelope)
+}

@@ -1,0 +1,332 @@
+//! The sequencer's loop: take what arrived, decide it, commit it, sign it, apply it, hand it on.
+//!
+//! One thread, one law, one edge. The next batch is whatever arrived while the last one was being
+//! committed; there is no timer. Each step says what a crash there leaves behind.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use undersigned_registry::json::INTEGER_MAX;
+use undersigned_tlog::hash::sha256;
+use undersigned_tlog::tree::ProveError;
+
+use super::batch::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch};
+use super::law::{Law, Outcome, Rejected};
+use super::plan::{Edge, EdgeError, Plan};
+use super::queue::{Intake, Later, NotLogged, Taken, Waiting};
+use super::settle::Written;
+use crate::clock::Clock;
+use crate::publish::{Applied, Logged, Waiter};
+use crate::signer::{Head, SignError, Signer};
+use crate::store::{Created, Name, Store, StoreError};
+
+/// How far the clock may lie behind the newest entry before intake stops, in seconds: two clocks of one
+/// machine may be read in the wrong order, nothing more.
+const CLOCK_BEHIND_SECONDS_MAX: u64 = 5;
+
+/// The room that must be left on the disk for a batch to begin: its object, its tiles and bundles (each
+/// at most twice a batch), the guard, the checkpoint, and as much again for the index.
+const SPACE_RESERVE_BYTES: u64 = 8 * (4 << 20) + (32 << 20);
+
+/// The inodes that must be left: a batch has fewer files.
+const SPACE_RESERVE_INODES: u64 = 1_024;
+
+/// Why the sequencer stopped: nothing may be built on what is in memory, a restart reads the truth.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The store failed with an unknown outcome.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another writer extended the log.
+    #[error(
+        "{name} exists with other bytes: another process extended this log\nmake sure that only one serves it, then start again"
+    )]
+    OtherWriter {
+        /// The batch.
+        name: Name,
+    },
+    /// A tile exists with other bytes.
+    #[error(
+        "{name} exists with other bytes than this log's tree has there\nthe folder holds files of another log or damaged ones; check it with: undersigned audit"
+    )]
+    OtherTile {
+        /// The tile.
+        name: Name,
+    },
+    /// The signer refused.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The law's state cannot be believed any more.
+    #[error(
+        "{0}\nthe memory of this machine may be failing; start again, and check the machine if it happens again"
+    )]
+    Law(String),
+    /// No plan could be made of admitted entries.
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+    /// No consistency proof could be cut.
+    #[error("no consistency proof from the guard to the new head: {0}")]
+    Proof(String),
+    /// The loop that publishes or settles is gone.
+    #[error("the log's {0} loop has stopped")]
+    LoopGone(&'static str),
+}
+
+/// What the publish loop is handed.
+pub(crate) type ToPublish<L> = Applied<<L as Law>::Cut, NotLogged<<L as Law>::Refusal>>;
+
+/// All that the loop owns.
+pub(crate) struct Sequencer<L: Law> {
+    pub(crate) law: L,
+    pub(crate) edge: Edge,
+    pub(crate) signer: Signer,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) applied: SyncSender<ToPublish<L>>,
+    pub(crate) written: SyncSender<Written>,
+}
+
+/// Where the answer to a submission goes.
+type ReplyTo<L> = tokio::sync::oneshot::Sender<super::queue::Reply<L>>;
+
+/// What the law made of the submissions of a batch.
+struct Decided<L: Law> {
+    entries: Vec<Vec<u8>>,
+    cuts: Vec<L::Cut>,
+    blobs: Vec<Vec<u8>>,
+    /// Refusals rest on the entries before them in the same batch, so nobody is told before those are
+    /// committed.
+    refused: Vec<(ReplyTo<L>, L::Refusal)>,
+    waiters: Vec<Waiter<L::Cut, NotLogged<L::Refusal>>>,
+}
+
+/// Whether a batch was committed.
+enum Committed {
+    Yes,
+    /// Nothing was written that counts; the reason passes.
+    No(Later),
+}
+
+impl<L: Law> Sequencer<L> {
+    /// Runs until the intake is closed and empty.
+    pub(crate) fn run(mut self, intake: &Intake<L>) -> Result<(), Fatal> {
+        while let Some(Taken { waiting, questions }) = intake.take(BATCH_ENTRIES_MAX, BATCH_BYTES_MAX) {
+            // Between two batches: all that the law decided is committed.
+            for question in questions {
+                question(&self.law);
+            }
+            if !waiting.is_empty() {
+                self.batch(waiting)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, waiting: Vec<Waiting<L>>) -> Result<(), Fatal> {
+        let received = match self.read_clock() {
+            Ok(received) => received,
+            Err(later) => {
+                refuse_all::<L>(waiting.into_iter().map(|waiting| waiting.reply), later);
+                return Ok(());
+            }
+        };
+        let mut decided = self.decide(waiting, received)?;
+        let refused = std::mem::take(&mut decided.refused);
+        if decided.entries.is_empty() {
+            tell_refusals::<L>(refused);
+            return self.hand_on_repeats(decided.waiters);
+        }
+        let plan = self.edge.plan(&decided.entries)?;
+        let batch = Batch {
+            identity: self.law.identity(),
+            old: plan.old,
+            new: plan.new,
+            entries: decided.entries.clone(),
+        };
+        match self.commit(&batch, &decided.blobs)? {
+            Committed::Yes => {
+                self.law.keep();
+                tell_refusals::<L>(refused);
+            }
+            Committed::No(later) => {
+                self.law.undo().map_err(Fatal::Law)?;
+                let replies = decided.waiters.into_iter().map(|waiter| waiter.reply);
+                refuse_all::<L>(replies.chain(refused.into_iter().map(|(reply, _)| reply)), later);
+                return Ok(());
+            }
+        }
+        self.finish(plan, decided)
+    }
+
+    /// The one reading of the clock for a batch; it never goes back along the log.
+    fn read_clock(&self) -> Result<u64, Later> {
+        let last = self.law.received();
+        match self.clock.now() {
+            // No entry could say a later second than that.
+            Ok(now) if now > INTEGER_MAX => Err(Later::Clock),
+            Ok(now) if last.saturating_sub(now) <= CLOCK_BEHIND_SECONDS_MAX => Ok(now.max(last)),
+            Ok(now) => {
+                tracing::error!(now, last, "the clock lies behind the newest entry; intake is closed");
+                Err(Later::Clock)
+            }
+            Err(jump) => {
+                tracing::error!(%jump, "the clock jumped; intake is closed until a restart");
+                Err(Later::Clock)
+            }
+        }
+    }
+
+    /// Runs the law over what waits, in order.
+    fn decide(&mut self, waiting: Vec<Waiting<L>>, received: u64) -> Result<Decided<L>, Fatal> {
+        let mut decided = Decided {
+            entries: Vec::with_capacity(waiting.len()),
+            cuts: Vec::with_capacity(waiting.len()),
+            blobs: Vec::new(),
+            refused: Vec::new(),
+            waiters: Vec::with_capacity(waiting.len()),
+        };
+        for Waiting { submission, reply, .. } in waiting {
+            if reply.is_closed() {
+                // Who sent it has gone before anything was done.
+                continue;
+            }
+            let index = self.law.size();
+            match self.law.decide(submission, received) {
+                Ok(Outcome::Entry { entry, blobs, cut }) => {
+                    decided.entries.push(entry);
+                    decided.cuts.push(cut);
+                    decided.blobs.extend(blobs);
+                    decided.waiters.push(Waiter { index, is_new: true, reply });
+                }
+                Ok(Outcome::Repeat { entry }) => {
+                    decided.waiters.push(Waiter { index: entry, is_new: false, reply });
+                }
+                Err(Rejected::Refused(refusal)) => decided.refused.push((reply, refusal)),
+                Err(Rejected::Fatal(reason)) => return Err(Fatal::Law(reason)),
+            }
+        }
+        Ok(decided)
+    }
+
+    /// Blobs, then the batch object: creating it is the commit.
+    ///
+    /// A crash before it leaves blobs that nothing names; a crash after it leaves a committed batch that
+    /// the next start applies.
+    fn commit(&self, batch: &Batch, blobs: &[Vec<u8>]) -> Result<Committed, Fatal> {
+        if let Some(space) = self.store.free_space()?
+            && (space.bytes < SPACE_RESERVE_BYTES
+                || space.inodes.is_some_and(|inodes| inodes < SPACE_RESERVE_INODES))
+        {
+            tracing::error!(
+                bytes = space.bytes,
+                inodes = space.inodes,
+                "no room for a batch; intake is closed"
+            );
+            return Ok(Committed::No(Later::Storage));
+        }
+        let written = self.store_blobs(blobs).and_then(|()| {
+            let name = Name::batch(batch.old.size.get());
+            let bytes = batch.encode().map_err(|error| Fatal::Law(error.to_string()))?;
+            match self.store.create(&name, &bytes)? {
+                // `Equal` is our own write of which the first answer was lost.
+                Created::New | Created::Equal => Ok(()),
+                Created::Different => Err(Fatal::OtherWriter { name }),
+            }
+        });
+        match written {
+            Ok(()) => {
+                tracing::info!(size = batch.new.size.get(), entries = batch.entries.len(), "committed");
+                Ok(Committed::Yes)
+            }
+            Err(Fatal::Store(error @ StoreError::Refused { .. })) => {
+                tracing::error!(%error, "nothing committed; intake is closed until there is room");
+                Ok(Committed::No(Later::Storage))
+            }
+            Err(fatal) => Err(fatal),
+        }
+    }
+
+    fn store_blobs(&self, blobs: &[Vec<u8>]) -> Result<(), Fatal> {
+        let mut names: Vec<Name> = Vec::with_capacity(blobs.len());
+        for blob in blobs {
+            let name = Name::blob(&sha256(&[blob]));
+            match self.store.create_pending(&name, blob)? {
+                Created::New | Created::Equal => names.push(name),
+                Created::Different => return Err(Fatal::OtherTile { name }),
+            }
+        }
+        if !names.is_empty() {
+            self.store.settle(&names)?;
+        }
+        Ok(())
+    }
+
+    /// Signs the committed head, writes its tiles, and hands it to the loops that publish and settle.
+    ///
+    /// A crash in here leaves a committed batch: the next start signs the same head and writes the same
+    /// tiles.
+    fn finish(&mut self, plan: Plan, decided: Decided<L>) -> Result<(), Fatal> {
+        let Plan { edge, old, new, objects, filled } = plan;
+        let recent = edge.recent().clone();
+        let proof = consistency(&recent, self.signer.guard(), new).map_err(Fatal::Proof)?;
+        let signed = self.signer.sign(new, &proof)?;
+        apply(self.store.as_ref(), &objects)?;
+        self.edge = edge;
+        let first = old.size.get();
+        let logged = (first..)
+            .zip(decided.entries.into_iter().zip(decided.cuts))
+            .map(|(index, (entry, cut))| Arc::new(Logged { index, entry: entry.into(), cut }))
+            .collect();
+        self.applied
+            .send(Applied { head: new, signed, recent, logged, waiters: decided.waiters })
+            .map_err(|_| Fatal::LoopGone("publish"))?;
+        let objects = objects.into_iter().map(|(name, bytes)| (name, sha256(&[&bytes]))).collect();
+        self.written
+            .send(Written { batch: Name::batch(first), head: new, objects, filled })
+            .map_err(|_| Fatal::LoopGone("settle"))
+    }
+
+    /// A batch that only repeats what is in the log: the tree stays, its waiters are answered under it.
+    fn hand_on_repeats(&mut self, waiters: Vec<Waiter<L::Cut, NotLogged<L::Refusal>>>) -> Result<(), Fatal> {
+        if waiters.is_empty() {
+            return Ok(());
+        }
+        let head = self.edge.head();
+        let signed = self.signer.sign(head, &[])?;
+        let recent = self.edge.recent().clone();
+        self.applied
+            .send(Applied { head, signed, recent, logged: Vec::new(), waiters })
+            .map_err(|_| Fatal::LoopGone("publish"))
+    }
+}
+
+/// Writes tiles and bundles, create-only: what exists with equal bytes is done.
+pub(super) fn apply(store: &dyn Store, objects: &[(Name, Vec<u8>)]) -> Result<(), Fatal> {
+    for (name, bytes) in objects {
+        match store.create_pending(name, bytes)? {
+            Created::New | Created::Equal => {}
+            Created::Different => return Err(Fatal::OtherTile { name: name.clone() }),
+        }
+    }
+    Ok(())
+}
+
+fn consistency(
+    recent: &undersigned_tlog::edge::Recent,
+    from: Head,
+    to: Head,
+) -> Result<Vec<undersigned_tlog::hash::Hash>, String> {
+    recent.consistency_proof(from.size, to.size).map_err(|error: ProveError<_>| error.to_string())
+}
+
+fn tell_refusals<L: Law>(refused: Vec<(ReplyTo<L>, L::Refusal)>) {
+    for (reply, refusal) in refused {
+        let _ = reply.send(Err(NotLogged::Refused(refusal)));
+    }
+}
+
+fn refuse_all<L: Law>(replies: impl Iterator<Item = ReplyTo<L>>, later: Later) {
+    for reply in replies {
+        let _ = reply.send(Err(NotLogged::Later(later)));
+    }
+}

@@ -1,0 +1,169 @@
+//! Starting and stopping the loops of a log: sequencer, publish, settle.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+use undersigned_tlog::tree::TreeSize;
+
+use super::law::Law;
+use super::queue::Intake;
+use super::recover::{self, Orphans, RecoverError};
+use super::run::{Fatal, Sequencer};
+use super::settle::{self, SettleError};
+use crate::clock::Clock;
+use crate::publish::{self, Published, RecentEntries};
+use crate::signer::Signer;
+use crate::store::{Store, StoreError};
+
+/// How many applied trees may wait to be published, and written ones to be settled; the sequencer waits
+/// when it is that far ahead.
+const AHEAD_MAX: usize = 64;
+
+/// A log that takes submissions.
+#[derive(Debug)]
+pub struct Running<L: Law> {
+    intake: Intake<L>,
+    published: watch::Receiver<Arc<Published>>,
+    sizes: watch::Receiver<TreeSize>,
+    recent_entries: Arc<RecentEntries<L::Cut>>,
+    store: Arc<dyn Store>,
+    stopped: watch::Receiver<bool>,
+    threads: Vec<JoinHandle<Result<(), Stopped>>>,
+}
+
+/// Why a loop ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The sequencer.
+    #[error(transparent)]
+    Sequencer(#[from] Fatal),
+    /// The publish loop.
+    #[error("publishing: {0}")]
+    Publish(#[from] StoreError),
+    /// The settle loop.
+    #[error("making tiles durable: {0}")]
+    Settle(#[from] SettleError),
+    /// A loop panicked.
+    #[error("a loop of the log panicked; the log itself is safe, start again")]
+    Panicked,
+}
+
+/// Recovers a log and starts its loops.
+///
+/// # Errors
+/// The log is not fit to be served.
+pub fn start<L: Law>(
+    store: Arc<dyn Store>,
+    mut law: L,
+    mut signer: Signer,
+    clock: Arc<dyn Clock>,
+    orphans: Orphans,
+) -> Result<Running<L>, RecoverError> {
+    let recovered = recover::recover(store.as_ref(), &mut law, &mut signer, clock.as_ref(), orphans)?;
+    tracing::info!(size = recovered.edge.head().size.get(), batches = recovered.batches, "recovered");
+    let snapshot = Published {
+        head: recovered.edge.head(),
+        checkpoint: recovered.signed.bytes().into(),
+        recent: recovered.edge.recent().clone(),
+    };
+    let (sizes_sender, sizes) = watch::channel(snapshot.head.size);
+    let (published_sender, published) = watch::channel(Arc::new(snapshot));
+    let (applied, to_publish) = mpsc::sync_channel(AHEAD_MAX);
+    let (written, to_settle) = mpsc::sync_channel(AHEAD_MAX);
+    let recent_entries = Arc::new(RecentEntries::default());
+    let intake = Intake::new();
+    let sequencer =
+        Sequencer { law, edge: recovered.edge, signer, store: Arc::clone(&store), clock, applied, written };
+    // Dropped by whichever loop ends first: the receiver then sees that the log has stopped.
+    let (stop_sender, stopped) = watch::channel(false);
+    let stop_sender = Arc::new(stop_sender);
+    let spawn = |name: &str, work: Box<dyn FnOnce() -> Result<(), Stopped> + Send>| {
+        let intake = intake.clone();
+        let stop_sender = Arc::clone(&stop_sender);
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+                .unwrap_or(Err(Stopped::Panicked));
+            if let Err(error) = &result {
+                tracing::error!(%error, "the log stops");
+            }
+            // Whoever ends first ends all: nobody may wait for a loop that is gone.
+            intake.close();
+            stop_sender.send_replace(true);
+            result
+        })
+    };
+    let line = intake.clone();
+    let publish_store = Arc::clone(&store);
+    let publish_recent = Arc::clone(&recent_entries);
+    let settle_store = Arc::clone(&store);
+    let threads = [
+        spawn("sequencer", Box::new(move || Ok(sequencer.run(&line)?))),
+        spawn(
+            "publish",
+            Box::new(move || {
+                Ok(publish::run(
+                    publish_store.as_ref(),
+                    &to_publish,
+                    &published_sender,
+                    &sizes_sender,
+                    &publish_recent,
+                )?)
+            }),
+        ),
+        spawn("settle", Box::new(move || Ok(settle::run(settle_store.as_ref(), &to_settle)?))),
+    ];
+    let threads = threads.into_iter().collect::<io::Result<Vec<_>>>().map_err(RecoverError::Threads)?;
+    Ok(Running { intake, published, sizes, recent_entries, store, stopped, threads })
+}
+
+impl<L: Law> Running<L> {
+    /// Where submissions and questions go in.
+    #[must_use]
+    pub const fn intake(&self) -> &Intake<L> {
+        &self.intake
+    }
+
+    /// The tree that everybody sees, and how to wait for the next one.
+    #[must_use]
+    pub fn published(&self) -> watch::Receiver<Arc<Published>> {
+        self.published.clone()
+    }
+
+    /// The size of that tree alone.
+    #[must_use]
+    pub fn sizes(&self) -> watch::Receiver<TreeSize> {
+        self.sizes.clone()
+    }
+
+    /// The newest entries.
+    #[must_use]
+    pub const fn recent_entries(&self) -> &Arc<RecentEntries<L::Cut>> {
+        &self.recent_entries
+    }
+
+    /// Where the log is kept.
+    #[must_use]
+    pub const fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Becomes true when a loop has ended, told to or not.
+    #[must_use]
+    pub fn stopped(&self) -> watch::Receiver<bool> {
+        self.stopped.clone()
+    }
+
+    /// Closes the intake, lets what waits be decided, published and settled, and ends the loops.
+    ///
+    /// # Errors
+    /// Why a loop had ended before it was told to.
+    pub fn stop(mut self) -> Result<(), Stopped> {
+        self.intake.close();
+        let results: Vec<_> =
+            self.threads.drain(..).map(|thread| thread.join().unwrap_or(Err(Stopped::Panicked))).collect();
+        results.into_iter().collect()
+    }
+}
