@@ -204,7 +204,7 @@ fn entries(bytes: &[u8], width: Width) -> Option<Vec<Vec<u8>>> {
 /// The first hashes of a tile; `None` if there are not so many.
 fn hashes(mut bytes: Vec<u8>, width: Width) -> Option<Vec<u8>> {
     let length = usize::try_from(width.get()).ok()?.checked_mul(HASH_BYTES)?;
-    if bytes.len() < length || bytes.len() % HASH_BYTES != 0 {
+    if bytes.len() < length || !bytes.len().is_multiple_of(HASH_BYTES) {
         return None;
     }
     bytes.truncate(length);

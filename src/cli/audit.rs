@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use undersigned_client::Client;
 use undersigned_registry::id::RegistryId;
 use undersigned_registry::verify::Trust;
 
 use super::error::chain;
-use super::output::{Output, time};
+use super::output::{Output, progress, time};
 use super::{CliError, verify};
 use crate::audit::{AuditError, FolderSource, HttpSource, Replayed, Report, Source, SourceError, audit_each};
 
@@ -95,17 +94,12 @@ pub(super) fn replay(
     output: Output,
     each: &mut dyn FnMut(Replayed<'_>),
 ) -> Result<Report, CliError> {
-    let target = if output.is_json() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let bar = ProgressBar::with_draw_target(None, target);
-    // The template is a constant with known keys; without it the bar is plain.
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {per_sec}, {eta} left") {
-        bar.set_style(style);
-    }
-    let progress = |done: u64, of: u64| {
+    let bar = progress(0, "entries", output);
+    let advance = |done: u64, of: u64| {
         bar.set_length(of);
         bar.set_position(done);
     };
-    let report = audit_each(subject.source.as_ref(), &subject.trust, &progress, each);
+    let report = audit_each(subject.source.as_ref(), &subject.trust, &advance, each);
     bar.finish_and_clear();
     report.map_err(failed)
 }

@@ -15,6 +15,7 @@ mod look;
 mod output;
 mod party;
 mod policy;
+mod replay;
 mod serve;
 mod signing;
 mod statement;
@@ -65,6 +66,7 @@ enum Verb {
     Prepare(foreign::PrepareArgs),
     Submit(foreign::SubmitArgs),
     Receipt(look::ReceiptArgs),
+    Replay(replay::Args),
     Policy(policy::Args),
     Verify(verify::Args),
     Audit(audit::Args),
@@ -106,6 +108,7 @@ pub fn run() -> ExitCode {
         Verb::Withdraw(args) => endorse::withdraw(&args, output),
         Verb::Prepare(args) => foreign::prepare(&args, output),
         Verb::Submit(args) => foreign::submit(&args, output),
+        Verb::Replay(args) => replay::run(&args, output),
         Verb::Receipt(args) => look::receipt(&args, output),
         Verb::Policy(args) => policy::run(&args, output),
         Verb::Verify(args) => verify::run(&args, output),

@@ -1,13 +1,13 @@
 //! What the registry says of itself: trust anchor, identity, health, the meaning of its problem codes.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use undersigned_registry::event::Policy;
 
-use super::answer::ask;
+use super::answer::{Segment, ask};
 use super::problem::{CODES, Problem};
 use crate::node::Handle;
 
@@ -122,7 +122,7 @@ pub(super) async fn problems() -> Response {
 }
 
 /// `GET /v1/problems/{code}`: where the `type` of a problem leads.
-pub(super) async fn problem(Path(asked): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn problem(Segment(asked): Segment) -> Result<Response, Problem> {
     CODES
         .iter()
         .find(|(code, ..)| *code == asked)

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use undersigned_registry::event::BlobRef;
 use undersigned_registry::id::EventHash;
-use undersigned_registry::receipt::{self, Parts};
+use undersigned_registry::receipt::{self, Parts as ReceiptParts};
 use undersigned_registry::record::Record;
 use undersigned_registry::state_tree::{self, SubtreeProof};
 use undersigned_registry::{entry, json};
@@ -51,6 +54,36 @@ pub(super) async fn ask<A: Send + 'static>(
     // Its batch is committed, so the publish loop gets there, or the process stops and the sender is gone.
     let reached = published.wait_for(|published| published.head.size >= size).await.is_ok();
     if reached { Ok((size, answer)) } else { Err(Problem::new("stopping", "the registry is stopping")) }
+}
+
+/// A part of the address; what is no UTF-8 names nothing.
+#[derive(Debug)]
+pub(super) struct Segment(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(segment) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::not_found("such address"))?;
+        Ok(Self(segment))
+    }
+}
+
+/// The parameters of an address, each once and each known.
+#[derive(Debug)]
+pub(super) struct Parameters<Q>(pub(super) Q);
+
+impl<S: Send + Sync, Q: DeserializeOwned> FromRequestParts<S> for Parameters<Q> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(query) = Query::<Q>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Problem::query(error.body_text()))?;
+        Ok(Self(query))
+    }
 }
 
 /// How an address names an entry.
@@ -136,7 +169,7 @@ pub(super) fn receipt(
         None => small_blobs_of_entry(bytes),
     };
     let blobs = blobs(reader, &refs)?;
-    let parts = Parts {
+    let parts = ReceiptParts {
         entry: bytes,
         blobs: &blobs,
         paths,

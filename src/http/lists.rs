@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use undersigned_registry::entry::Entry;
@@ -21,7 +20,7 @@ use undersigned_registry::state_tree::Tally;
 use undersigned_tlog::codec;
 use undersigned_tlog::tree::TreeSize;
 
-use super::answer::{PageQuery, ask, blocking, published, text_blob};
+use super::answer::{PageQuery, Parameters, Segment, ask, blocking, published, text_blob};
 use super::problem::Problem;
 use crate::index::Listed;
 use crate::node::Handle;
@@ -132,9 +131,8 @@ struct StatementsView {
 /// `GET /v1/statements`.
 pub(super) async fn statements(
     State(handle): State<Handle>,
-    query: Result<Query<PageQuery>, QueryRejection>,
+    Parameters(query): Parameters<PageQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|error| Problem::query(error.body_text()))?;
     let page = query.page(published(&handle).head.size)?;
     handle.index.wait_for(page.size).await?;
     let (index, reader) = (Arc::clone(&handle.index), Arc::clone(&handle.reader));
@@ -224,7 +222,7 @@ pub(super) async fn find_statement(
 /// `GET /v1/statements/{slug or id}`.
 pub(super) async fn statement(
     State(handle): State<Handle>,
-    Path(named): Path<String>,
+    Segment(named): Segment,
 ) -> Result<Response, Problem> {
     let (size, (id, record, version)) = find_statement(&handle, &named).await?;
     let reader = Arc::clone(&handle.reader);
@@ -285,10 +283,9 @@ struct SignatoriesView {
 /// parties entered the registry, also those who left.
 pub(super) async fn signatories(
     State(handle): State<Handle>,
-    Path(named): Path<String>,
-    query: Result<Query<PageQuery>, QueryRejection>,
+    Segment(named): Segment,
+    Parameters(query): Parameters<PageQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|error| Problem::query(error.body_text()))?;
     let (_, (id, _, newest)) = find_statement(&handle, &named).await?;
     let page = query.page(published(&handle).head.size)?;
     let version = match (&query.version, newest) {
@@ -373,7 +370,7 @@ fn key_view(reader: &LogReader, id: &KeyId, record: &KeyRecord, size: TreeSize) 
 }
 
 /// `GET /v1/keys/{key id}`.
-pub(super) async fn key(State(handle): State<Handle>, Path(key): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn key(State(handle): State<Handle>, Segment(key): Segment) -> Result<Response, Problem> {
     let id = KeyId::from_hex(&key)
         .map_err(|_| Problem::query("a key is named by its id (64 lower-case hex digits)"))?;
     let (size, record) = ask(&handle, move |law| match law.ledger().state().record(&StateKey::key(&id)) {
@@ -424,10 +421,9 @@ struct ClaimsView {
 /// `GET /v1/parties/{id or domain}`: one party by its id, or all that claim a domain.
 pub(super) async fn party(
     State(handle): State<Handle>,
-    Path(named): Path<String>,
-    query: Result<Query<PageQuery>, QueryRejection>,
+    Segment(named): Segment,
+    Parameters(query): Parameters<PageQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|error| Problem::query(error.body_text()))?;
     match PartyId::from_hex(&named) {
         Ok(id) => party_by_id(&handle, id, &query).await,
         Err(_) if undersigned_registry::event::is_domain(&named) => claims(&handle, named, &query).await,

@@ -1,8 +1,7 @@
 //! Entries, receipts and proofs, for whoever checks the log.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,9 @@ use undersigned_tlog::proof::TlogProof;
 use undersigned_tlog::tree::{LeafIndex, TreeSize};
 use undersigned_tlog::wire::AddCheckpoint;
 
-use super::answer::{self, Reference, blocking, entry_bytes, published, raw_json, resolve, wants_text};
+use super::answer::{
+    self, Parameters, Reference, Segment, blocking, entry_bytes, published, raw_json, resolve, wants_text,
+};
 use super::problem::Problem;
 use super::submit::receipt_response;
 use crate::node::Handle;
@@ -30,7 +31,7 @@ struct EntryView {
 /// `GET /v1/entries/{index or event hash}`.
 pub(super) async fn entry(
     State(handle): State<Handle>,
-    Path(reference): Path<String>,
+    Segment(reference): Segment,
 ) -> Result<Response, Problem> {
     let published = published(&handle);
     let index = resolve(&handle, Reference::parse(&reference)?, published.head.size).await?;
@@ -49,7 +50,7 @@ pub(super) async fn entry(
 /// `GET /v1/receipts/{index or event hash}`.
 pub(super) async fn receipt(
     State(handle): State<Handle>,
-    Path(reference): Path<String>,
+    Segment(reference): Segment,
 ) -> Result<Response, Problem> {
     let published = published(&handle);
     let index = resolve(&handle, Reference::parse(&reference)?, published.head.size).await?;
@@ -79,9 +80,8 @@ struct InclusionView {
 pub(super) async fn inclusion(
     State(handle): State<Handle>,
     headers: HeaderMap,
-    query: Result<Query<InclusionQuery>, QueryRejection>,
+    Parameters(query): Parameters<InclusionQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|error| Problem::query(error.body_text()))?;
     let published = published(&handle);
     let size = checked_size("size", query.size, published.head.size)?;
     if query.index >= size.get() {
@@ -137,9 +137,8 @@ struct ConsistencyView {
 pub(super) async fn consistency(
     State(handle): State<Handle>,
     headers: HeaderMap,
-    query: Result<Query<ConsistencyQuery>, QueryRejection>,
+    Parameters(query): Parameters<ConsistencyQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|error| Problem::query(error.body_text()))?;
     let published = published(&handle);
     let to = checked_size("to", query.to, published.head.size)?;
     if query.from > to.get() {

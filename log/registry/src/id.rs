@@ -129,5 +129,6 @@ impl fmt::Display for RegistryId {
 #[must_use]
 pub fn is_origin(text: &str) -> bool {
     (1..=ORIGIN_BYTES_MAX).contains(&text.len())
+        && !text.contains("://")
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/[]".contains(&byte))
 }
