@@ -5,6 +5,7 @@
 //! OpenSSH private key file, taken as it is. Secrets are never printed and never logged.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use ssh_key::{LineEnding, PrivateKey};
@@ -267,14 +268,20 @@ fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), KeyError> {
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let failed = |error| disk(path, error);
     // The temporary file stands beside the key, so that the rename stays on one file system.
-    let folder = Folder::open(parent, TEMPORARY).map_err(failed)?;
+    // Named by process and call, so that two of them in one folder do not sweep each other's away.
+    let temporary = format!(
+        ".undersigned-tmp-{}-{}",
+        std::process::id(),
+        TEMPORARY_NUMBER.fetch_add(1, Ordering::Relaxed)
+    );
+    let folder = Folder::open(parent, &temporary).map_err(failed)?;
     folder.sweep_temp().map_err(failed)?;
     let name = file_name(path);
     let created = match access {
         Access::Secret => folder.create_secret(&name, bytes),
         Access::Public => folder.create_durable(&name, bytes),
     };
-    let swept = std::fs::remove_dir(parent.join(TEMPORARY));
+    let swept = std::fs::remove_dir(parent.join(&temporary));
     match created.map_err(failed)? {
         crate::disk::Created::New => {
             drop(swept);
@@ -284,4 +291,5 @@ fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), KeyError> {
     }
 }
 
-const TEMPORARY: &str = ".undersigned-tmp";
+/// Numbers the temporary folders of this process; order is of no matter.
+static TEMPORARY_NUMBER: AtomicU64 = AtomicU64::new(0);

@@ -625,7 +625,7 @@ mod tests {
     fn names_are_cleaned_of_what_the_door_refuses() {
         assert_eq!(clean("p≡p", "r1"), ("p≡p".to_owned(), false));
         assert_eq!(clean("  Two\tWords\u{202e} ", "r1").0, "TwoWords");
-        assert_eq!(clean("e\u{301}", "r1").1, true);
+        assert!(clean("e\u{301}", "r1").1);
         assert_eq!(clean("\u{200b}", "r1"), ("r1".to_owned(), true));
     }
 

@@ -1,0 +1,17 @@
+//! The whole program from outside: processes, files and HTTP, on loopback and in folders of their own.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod http;
+mod repeats;
+mod replay;
+mod start;
+
+use std::path::Path;
+
+/// The program under test.
+fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_undersigned"))
+}

@@ -1,0 +1,360 @@
+//! Starting: what is recovered, what is refused, and that a refusal changes nothing.
+//!
+//! Follows `docs/spec/storage.md`, rules SO-1 to SO-31; each test names the rules it shows.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use undersigned_registry::receipt::Receipt;
+use undersigned_registry::verify::{Trust, verify};
+
+use crate::binary;
+use crate::support::{Server, copy, init, listing, party, say};
+
+/// A stopped registry with some entries, its receipts, and its trust anchor.
+struct Stopped {
+    _folder: tempfile::TempDir,
+    data: PathBuf,
+    trust: Trust,
+    receipts: Vec<Vec<u8>>,
+}
+
+/// Makes a registry of `parties` entries beside entry 0 and ends it, in order or by SIGKILL.
+fn stopped(parties: u64, in_order: bool) -> Stopped {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, trust) = init(binary(), folder.path());
+    let server = Server::start(binary(), &data);
+    let client = server.client();
+    let receipts = (0..parties)
+        .map(|number| client.submit(&party(trust.registry().unwrap(), number).0).unwrap().receipt)
+        .collect();
+    if in_order {
+        assert_eq!(server.stop().0, Some(0));
+    } else {
+        server.kill();
+    }
+    Stopped { _folder: folder, data, trust, receipts }
+}
+
+impl Stopped {
+    /// It starts, and every receipt still stands.
+    fn check_starts(&self, data: &Path) {
+        let server = Server::start(binary(), data);
+        let client = server.client();
+        for receipt in &self.receipts {
+            let old = verify(&Receipt::parse(receipt).unwrap(), &self.trust).unwrap();
+            let bytes = client.receipt(&old.event_hash.to_string()).unwrap();
+            let new = verify(&Receipt::parse(&bytes).unwrap(), &self.trust).unwrap();
+            assert_eq!((new.index, new.event_hash), (old.index, old.event_hash));
+        }
+        server.kill();
+    }
+
+    /// It is refused with exit code 4 and these words, and nothing on the disk has changed.
+    fn check_refused(&self, data: &Path, words: &[&str]) {
+        let before = listing(data);
+        let said = Server::try_start(binary(), data, &[]).err().expect("the start is refused");
+        assert!(said.starts_with("exit 4: "), "{said}");
+        for word in words {
+            assert!(said.contains(word), "{word:?} is not in: {said}");
+        }
+        assert!(
+            said.contains("\"next\":\"") && !said.contains("\"next\":\"\""),
+            "it says what to do: {said}"
+        );
+        let after: Vec<_> = listing(data).into_iter().filter(|(path, _)| !is_lock(path)).collect();
+        let before: Vec<_> = before.into_iter().filter(|(path, _)| !is_lock(path)).collect();
+        assert_eq!(after, before, "a refusal changes nothing");
+    }
+
+    fn batches(&self) -> Vec<PathBuf> {
+        let mut batches: Vec<PathBuf> =
+            fs::read_dir(self.data.join("private/batch")).unwrap().map(|item| item.unwrap().path()).collect();
+        batches.sort();
+        batches
+    }
+}
+
+fn is_lock(path: &Path) -> bool {
+    path.ends_with("lock")
+}
+
+/// SO-4, SO-20: a wrong path, an empty folder (a volume that is not mounted), another version, a second
+/// process, an occupied port.
+#[test]
+fn what_is_no_data_folder_of_ours_is_refused() {
+    let registry = stopped(1, true);
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("absent");
+    let said = Server::try_start(binary(), &absent, &[]).err().unwrap();
+    assert!(
+        said.contains("exit 4") && said.contains("holds no registry") && said.contains("mounted"),
+        "{said}"
+    );
+    assert!(!absent.exists(), "serving makes nothing");
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let said = Server::try_start(binary(), &empty, &[]).err().unwrap();
+    assert!(said.contains("holds no registry"), "{said}");
+    assert!(listing(&empty).is_empty(), "serving makes nothing");
+    let other = folder.path().join("other");
+    copy(&registry.data, &other);
+    fs::write(other.join("private/format"), "{\"data\":2,\"registry\":\"x\"}\n").unwrap();
+    registry.check_refused(&other, &["version", "use the program that wrote it"]);
+    fs::remove_file(other.join("private/format")).unwrap();
+    registry.check_refused(&other, &["holds no registry"]);
+    let server = Server::start(binary(), &registry.data);
+    let said = Server::try_start(binary(), &registry.data, &[]).err().unwrap();
+    assert!(said.contains("exit 4") && said.contains("another process"), "{said}");
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let (code, _, error) = say(binary(), &["serve", "--data", other.to_str().unwrap(), "--listen", &address]);
+    assert!(code == 4 && error.contains("--listen"), "{error}");
+    server.kill();
+    registry.check_starts(&registry.data);
+}
+
+/// SO-3: a folder that cannot be written is refused with the reason.
+#[test]
+fn a_read_only_mount_is_refused() {
+    let registry = stopped(1, true);
+    let data = registry.data.to_str().unwrap();
+    let script = format!(
+        "mount --bind {data} {data} && mount -o remount,ro,bind {data} && exec {} serve --listen 127.0.0.1:0 --data {data}",
+        binary().display()
+    );
+    let output = Command::new("unshare").args(["-m", "sh", "-c", &script]).output();
+    let Some(output) = output.ok().filter(|output| output.status.code() != Some(1)) else {
+        println!("skipped: no private mounts here (unshare -m needs root)");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("Read-only") && said.contains("read-write"), "{said}");
+    registry.check_starts(&registry.data);
+}
+
+/// SO-30: `init` again is refused on a whole registry, and finishes a half-made one.
+#[test]
+fn init_never_overwrites_and_finishes_what_was_cut_off() {
+    let registry = stopped(1, true);
+    let data = registry.data.to_str().unwrap();
+    let before = listing(&registry.data);
+    let (code, _, error) = say(binary(), &["init", "--origin", "test.registry.example/log", "--data", data]);
+    assert!(code == 4 && error.contains("already holds the registry"), "{error}");
+    assert_eq!(listing(&registry.data), before);
+    // Cut off after entry 0 was committed, before the format file: the same registry comes out.
+    let folder = tempfile::tempdir().unwrap();
+    let (half, trust) = init(binary(), folder.path());
+    fs::remove_file(half.join("private/format")).unwrap();
+    let said = Server::try_start(binary(), &half, &[]).err().unwrap();
+    assert!(said.contains("holds no registry"), "{said}");
+    let half_text = half.to_str().unwrap();
+    let (code, _, error) =
+        say(binary(), &["init", "--origin", "other.registry.example/log", "--data", half_text]);
+    assert_eq!(code, 4, "another origin is refused: {error}");
+    let (code, out, error) =
+        say(binary(), &["init", "--origin", "test.registry.example/log", "--data", half_text, "--json"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains(&trust.registry().unwrap().to_text()), "the same registry: {out}");
+    // Cut off earlier, with only the keys made.
+    let keys_only = folder.path().join("keys");
+    fs::create_dir_all(keys_only.join("private")).unwrap();
+    fs::copy(half.join("private/log.key"), keys_only.join("private/log.key")).unwrap();
+    let (code, _, error) = say(
+        binary(),
+        &["init", "--origin", "test.registry.example/log", "--data", keys_only.to_str().unwrap()],
+    );
+    assert_eq!(code, 0, "{error}");
+    Server::start(binary(), &keys_only).kill();
+}
+
+/// SO-30: `init` killed at any moment leaves what `init` can finish, or nothing.
+#[test]
+fn init_killed_half_way_is_finished_by_init() {
+    for microseconds in (0..12_000).step_by(800) {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("registry");
+        let arguments = ["init", "--origin", "test.registry.example/log", "--data", data.to_str().unwrap()];
+        let mut child = Command::new(binary())
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // The moment is what the test is about.
+        std::thread::park_timeout(Duration::from_micros(microseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (code, _, error) = say(binary(), &arguments);
+        assert!(code == 0 || error.contains("already holds"), "killed after {microseconds} us: {error}");
+        Server::start(binary(), &data).kill();
+    }
+}
+
+/// SO-29, R6: an index that is missing, damaged, or of another log is built anew.
+#[test]
+fn an_index_is_a_cache() {
+    let registry = stopped(5, true);
+    registry.check_starts(&registry.data);
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    copy(&registry.data, &missing);
+    fs::remove_dir_all(missing.join("private/index")).unwrap();
+    registry.check_starts(&missing);
+    let damaged = folder.path().join("damaged");
+    copy(&registry.data, &damaged);
+    fs::write(damaged.join("private/index-clean"), "closed in order\n").unwrap();
+    for item in fs::read_dir(damaged.join("private/index")).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_file() {
+            fs::write(path, [0xa5; 4_096]).unwrap();
+        }
+    }
+    registry.check_starts(&damaged);
+    // An index that is ahead of the log, as after a restored backup: that of a longer log.
+    let longer = stopped(9, true);
+    let ahead = folder.path().join("ahead");
+    copy(&registry.data, &ahead);
+    fs::remove_dir_all(ahead.join("private/index")).unwrap();
+    copy(&longer.data.join("private/index"), &ahead.join("private/index"));
+    fs::write(ahead.join("private/index-clean"), "closed in order\n").unwrap();
+    registry.check_starts(&ahead);
+}
+
+/// SO-13, SO-27: a batch above what was signed that is torn or foreign is refused and may be moved away;
+/// below it must be restored.
+#[test]
+fn a_batch_that_does_not_replay_is_refused() {
+    let registry = stopped(4, false);
+    let next = registry.data.join("private/batch").join(format!("{:020}", 5));
+    for (bytes, word) in [(&b""[..], "not a whole batch"), (&[0u8; 300][..], "not a whole batch")] {
+        fs::write(&next, bytes).unwrap();
+        registry.check_refused(&registry.data, &[word, "move the file out of the folder"]);
+    }
+    // A batch of another log, whole, at the right size.
+    let other = stopped(6, false);
+    let foreign = other.batches().into_iter().find(|path| path.ends_with(format!("{:020}", 5))).unwrap();
+    fs::copy(&foreign, &next).unwrap();
+    registry.check_refused(&registry.data, &["another tree", "move the file out of the folder"]);
+    fs::remove_file(&next).unwrap();
+    registry.check_starts(&registry.data);
+    // Torn below the guard, with the settled marker taken back to before it.
+    let registry = stopped(4, false);
+    let settled = registry.data.join("private/settled");
+    let empty_root = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    fs::write(&settled, format!("{{\"root\":\"{empty_root}\",\"size\":0}}\n")).unwrap();
+    let batches = registry.batches();
+    let whole = fs::read(&batches[2]).unwrap();
+    fs::write(&batches[2], &whole[..whole.len() / 2]).unwrap();
+    let said = Server::try_start(binary(), &registry.data, &[]).err().expect("refused");
+    assert!(said.contains("not a whole batch") && said.contains("restore this file"), "{said}");
+    fs::write(&batches[2], whole).unwrap();
+    registry.check_starts(&registry.data);
+}
+
+/// SO-21, SO-23: tiles in the range of a kept batch are written from it again; others are refused.
+#[test]
+fn torn_tiles_are_repaired_from_their_batch_or_refused() {
+    let registry = stopped(4, false);
+    let empty_root = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let folder = tempfile::tempdir().unwrap();
+    let torn = folder.path().join("torn");
+    copy(&registry.data, &torn);
+    fs::write(torn.join("private/settled"), format!("{{\"root\":\"{empty_root}\",\"size\":0}}\n")).unwrap();
+    fs::write(torn.join("public/tile/0/000.p/5"), "").unwrap();
+    fs::write(torn.join("public/tile/entries/000.p/5"), vec![0; 900]).unwrap();
+    fs::write(torn.join("public/checkpoint"), "").unwrap();
+    registry.check_starts(&torn);
+    // Without the batch nothing says what the tile was.
+    let lost = folder.path().join("lost");
+    copy(&registry.data, &lost);
+    // The settle loop may not have come as far before the kill.
+    registry.check_starts(&lost);
+    fs::write(lost.join("public/tile/0/000.p/5"), "").unwrap();
+    registry.check_refused(&lost, &["public/tile/0/000.p/5", "damaged", "backup"]);
+    fs::remove_file(lost.join("public/tile/0/000.p/5")).unwrap();
+    registry.check_refused(&lost, &["public/tile/0/000.p/5", "missing", "backup"]);
+}
+
+/// SO-17, SO-25, SO-26: the guard and the published checkpoint.
+#[test]
+fn a_guard_or_checkpoint_that_does_not_fit_is_refused() {
+    let registry = stopped(3, true);
+    let folder = tempfile::tempdir().unwrap();
+    let guard = |data: &Path| data.join("private/guard/guard");
+    let without = folder.path().join("without");
+    copy(&registry.data, &without);
+    fs::remove_file(guard(&without)).unwrap();
+    registry.check_refused(&without, &["no guard", "never make a new guard"]);
+    let line = fs::read_to_string(guard(&registry.data)).unwrap();
+    let ahead = folder.path().join("ahead");
+    copy(&registry.data, &ahead);
+    fs::write(guard(&ahead), line.replace("\"size\":4", "\"size\":9")).unwrap();
+    registry.check_refused(&ahead, &["ends at size 4", "size 9 was signed"]);
+    let fork = folder.path().join("fork");
+    copy(&registry.data, &fork);
+    let root_at = line.find("\"root\":\"").unwrap() + 8;
+    let mut other = line.clone();
+    other.replace_range(
+        root_at..root_at + 4,
+        if line[root_at..].starts_with("0000") { "1111" } else { "0000" },
+    );
+    fs::write(guard(&fork), other).unwrap();
+    registry.check_refused(&fork, &["another tree"]);
+    let foreign = folder.path().join("foreign");
+    copy(&registry.data, &foreign);
+    fs::copy(stopped(1, true).data.join("public/checkpoint"), foreign.join("public/checkpoint")).unwrap();
+    registry.check_refused(&foreign, &["public/checkpoint", "another log"]);
+    // An older copy of the folder under the newer guard.
+    let older = folder.path().join("older");
+    copy(&registry.data, &older);
+    let server = Server::start(binary(), &registry.data);
+    server.client().submit(&party(registry.trust.registry().unwrap(), 77).0).unwrap();
+    server.stop();
+    fs::copy(guard(&registry.data), guard(&older)).unwrap();
+    fs::copy(registry.data.join("public/checkpoint"), older.join("public/checkpoint")).unwrap();
+    registry.check_refused(&older, &["ends at size 4", "size 5 was signed", "backup"]);
+    registry.check_starts(&registry.data);
+}
+
+/// SO-15: a stop in order, also while somebody has sent half a header, ends within ten seconds with
+/// everything answered.
+#[test]
+fn a_stop_in_order_answers_everybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, trust) = init(binary(), folder.path());
+    let server = Server::start(binary(), &data);
+    let registry = trust.registry().unwrap().clone();
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let mut half = std::net::TcpStream::connect(&address).unwrap();
+    half.write_all(b"POST /v1/entries HTTP/1.1\r\nHost: x\r\nContent-").unwrap();
+    let writers: Vec<_> = (0..4u64)
+        .map(|writer| {
+            let (client, registry) = (server.client().with_pause(|_| {}), registry.clone());
+            std::thread::spawn(move || {
+                let mut receipts = Vec::new();
+                for number in 0.. {
+                    match client.submit(&party(&registry, writer * 100_000 + number).0) {
+                        Ok(submitted) => receipts.push(submitted.receipt),
+                        Err(_) => return receipts,
+                    }
+                }
+                receipts
+            })
+        })
+        .collect();
+    // Under load: some entries are there.
+    while server.client().registry().unwrap().tree_size < 20 {
+        std::thread::yield_now();
+    }
+    let (code, took) = server.stop();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let receipts: Vec<Vec<u8>> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
+    assert!(data.join("private/index-clean").exists(), "the index was closed in order");
+    let stopped = Stopped { _folder: folder, data: data.clone(), trust, receipts };
+    stopped.check_starts(&data);
+}

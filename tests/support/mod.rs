@@ -1,0 +1,239 @@
+//! What the tests of the whole program share: a running registry, and events to send to it.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "shared by test programs that each use a part"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use undersigned::keyring::PartyKey;
+use undersigned_client::Client;
+use undersigned_registry::envelope::{Envelope, Submission};
+use undersigned_registry::event::{
+    BlobRef, Body, Event, Name, NewKey, StatementKind, Text, TextStatus, event_hash,
+};
+use undersigned_registry::id::{EventHash, PartyId, RegistryId, StatementId, VersionId};
+use undersigned_registry::key::{KeyType, Role};
+use undersigned_registry::verify::Trust;
+use undersigned_tlog::hash::sha256;
+
+/// A registry that runs as a process of its own.
+pub struct Server {
+    child: Child,
+    /// Where it serves.
+    pub url: String,
+}
+
+impl Server {
+    /// Starts the program and waits until it says where it serves; the error is what it said instead.
+    pub fn try_start(binary: &Path, data: &Path, arguments: &[&str]) -> Result<Self, String> {
+        let mut child = Command::new(binary)
+            .args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"])
+            .arg(data)
+            .args(arguments)
+            .env("UNDERSIGNED_LOG", "warn")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        match serde_json::from_str::<serde_json::Value>(&line) {
+            Ok(said) => Ok(Self { url: said["url"].as_str().unwrap().to_owned(), child }),
+            Err(_) => {
+                let mut said = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+                let status = child.wait().unwrap();
+                Err(format!("exit {}: {said}", status.code().unwrap_or(-1)))
+            }
+        }
+    }
+
+    /// As [`Server::try_start`]; it must start.
+    pub fn start(binary: &Path, data: &Path) -> Self {
+        Self::try_start(binary, data, &[])
+            .unwrap_or_else(|said| panic!("the registry does not start: {said}"))
+    }
+
+    /// A client of it.
+    pub fn client(&self) -> Client {
+        Client::new(&self.url).unwrap()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, and nothing else.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; returns the exit code and how long it took.
+    pub fn stop(mut self) -> (Option<i32>, Duration) {
+        let begun = Instant::now();
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        (self.child.wait().unwrap().code(), begun.elapsed())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A test that failed leaves no process behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a verb of the program to its end.
+pub fn run(binary: &Path, arguments: &[&str]) -> Output {
+    Command::new(binary).args(arguments).output().expect("the program starts")
+}
+
+/// Runs a verb; returns exit code, standard output, standard error.
+pub fn say(binary: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = run(binary, arguments);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+/// Makes a registry in `<folder>/registry` and returns its data folder and trust anchor.
+pub fn init(binary: &Path, folder: &Path) -> (PathBuf, Trust) {
+    let data = folder.join("registry");
+    let (code, _, error) =
+        say(binary, &["init", "--origin", "test.registry.example/log", "--data", data.to_str().unwrap()]);
+    assert_eq!(code, 0, "{error}");
+    let policy = std::fs::read_to_string(data.join("registry.policy")).unwrap();
+    (data, Trust::parse(&policy, None).unwrap())
+}
+
+/// The wall clock in POSIX seconds.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// A key that follows from a number.
+pub fn key(number: u64) -> PartyKey {
+    PartyKey::from_seed(sha256(&[b"test key", &number.to_be_bytes()]).as_bytes(), "")
+}
+
+/// Signs an event with some keys.
+pub fn sign(event: &Event, keys: &[&PartyKey], blobs: Vec<Vec<u8>>) -> (Submission, EventHash) {
+    let bytes = event.encode();
+    let proofs = keys.iter().map(|key| key.prove(&bytes)).collect();
+    let hash = event_hash(&bytes);
+    (Submission::new(Envelope::new(bytes, proofs).unwrap(), blobs).unwrap(), hash)
+}
+
+/// A party that enters under the key of a number.
+pub fn party(registry: &RegistryId, number: u64) -> (Submission, PartyId) {
+    let key = key(number);
+    let name = format!("Organisation {number}").into_bytes();
+    let event = Event {
+        registry: Some(registry.clone()),
+        party: None,
+        signers: vec![key.id()],
+        after: None,
+        log_before: Some(now() + 3_600),
+        body: Body::PartyCreate {
+            domain: Some(format!("org-{number}.example")),
+            names: vec![Name { language: "en".to_owned(), text: BlobRef::of(&name) }],
+            keys: vec![NewKey { id: key.id(), role: Role::Admin, key_type: KeyType::Ed25519 }],
+        },
+    };
+    let (submission, hash) = sign(&event, &[&key], vec![name]);
+    (submission, PartyId(hash.0))
+}
+
+/// A statement and its first version, by the party of a number; both are submitted.
+pub fn publish(client: &Client, registry: &RegistryId, number: u64, slug: &str) -> (StatementId, VersionId) {
+    let (submission, sponsor) = party(registry, number);
+    client.submit(&submission).unwrap();
+    let key = key(number);
+    let head = |after, body| Event {
+        registry: Some(registry.clone()),
+        party: Some(sponsor),
+        signers: vec![key.id()],
+        after,
+        log_before: Some(now() + 3_600),
+        body,
+    };
+    let event = head(None, Body::StatementPublish { kind: StatementKind::Pledge, slug: slug.to_owned() });
+    let (submission, published) = sign(&event, &[&key], Vec::new());
+    client.submit(&submission).unwrap();
+    let statement = StatementId(published.0);
+    let (title, text) = (b"A pledge".to_vec(), b"We sign what we mean.\n".to_vec());
+    let texts = vec![Text {
+        language: "en".to_owned(),
+        status: TextStatus::Authentic,
+        title: BlobRef::of(&title),
+        text: BlobRef::of(&text),
+    }];
+    let event = head(Some(published), Body::StatementVersion { statement, texts });
+    let (submission, version) = sign(&event, &[&key], vec![title, text]);
+    client.submit(&submission).unwrap();
+    (statement, VersionId(version.0))
+}
+
+/// An endorsement or withdrawal by the party of a number, after another event.
+pub fn thread_event(
+    registry: &RegistryId,
+    number: u64,
+    party: PartyId,
+    after: Option<EventHash>,
+    body: Body,
+) -> (Submission, EventHash) {
+    let key = key(number);
+    let log_before = (!matches!(body, Body::Withdraw { .. })).then(|| now() + 3_600);
+    let event = Event {
+        registry: Some(registry.clone()),
+        party: Some(party),
+        signers: vec![key.id()],
+        after,
+        log_before,
+        body,
+    };
+    sign(&event, &[&key], Vec::new())
+}
+
+/// Copies a folder with everything in it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for item in std::fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let target = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() {
+            copy(&item.path(), &target);
+        } else {
+            std::fs::copy(item.path(), target).unwrap();
+        }
+    }
+}
+
+/// Every file below a folder with the hash of its bytes, to see that nothing changed.
+pub fn listing(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for item in std::fs::read_dir(&next).unwrap() {
+            let path = item.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path).unwrap();
+                files.push((path.strip_prefix(folder).unwrap().to_owned(), sha256(&[&bytes]).to_hex()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
