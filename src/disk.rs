@@ -1015,6 +1015,7 @@ mod tests {
 
     #[test]
     fn a_name_gets_its_bytes_once() {
+        // docs/spec/storage.md, SO-6.
         let home = Home::new();
         for rel in ["file", "a/b/c/file", "a/b/other"] {
             for write in [Folder::create_durable, Folder::create_secret, Folder::create_visible] {
@@ -1078,6 +1079,7 @@ mod tests {
 
     #[test]
     fn absent_is_not_unreadable() {
+        // docs/spec/storage.md, SO-8.
         let home = Home::new();
         assert_eq!(home.folder.create_durable("a/file", b"bytes").expect("created"), Created::New);
         symlink("a", home.path("link")).expect("linked");
@@ -1169,6 +1171,7 @@ mod tests {
 
     #[test]
     fn after_an_uncertain_failure_nothing_is_written() {
+        // docs/spec/storage.md, SO-7.
         let home = Home::new();
         let error = home.folder.settle(&["absent"]).expect_err("absent");
         assert_eq!(error.stage, Stage::Uncertain);

@@ -129,6 +129,7 @@ mod tests {
 
     #[test]
     fn a_torn_or_foreign_batch_is_none() {
+        // docs/spec/storage.md, SO-10 and SO-12.
         let bytes = batch().encode().unwrap_or_default();
         assert_eq!(Batch::parse(b""), Err(BatchError::Header));
         assert_eq!(Batch::parse(&[0; 200]), Err(BatchError::Header));

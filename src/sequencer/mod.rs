@@ -18,6 +18,8 @@ mod registry_law;
 mod run;
 mod settle;
 mod start;
+#[cfg(test)]
+mod tests;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, BatchError};
 pub use law::{Law, Outcome, Rejected};

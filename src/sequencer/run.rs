@@ -213,15 +213,7 @@ impl<L: Law> Sequencer<L> {
     /// A crash before it leaves blobs that nothing names; a crash after it leaves a committed batch that
     /// the next start applies.
     fn commit(&self, batch: &Batch, blobs: &[Vec<u8>]) -> Result<Committed, Fatal> {
-        if let Some(space) = self.store.free_space()?
-            && (space.bytes < SPACE_RESERVE_BYTES
-                || space.inodes.is_some_and(|inodes| inodes < SPACE_RESERVE_INODES))
-        {
-            tracing::error!(
-                bytes = space.bytes,
-                inodes = space.inodes,
-                "no room for a batch; intake is closed"
-            );
+        if !self.has_room() {
             return Ok(Committed::No(Later::Storage));
         }
         let written = self.store_blobs(blobs).and_then(|()| {
@@ -243,6 +235,29 @@ impl<L: Law> Sequencer<L> {
                 Ok(Committed::No(Later::Storage))
             }
             Err(fatal) => Err(fatal),
+        }
+    }
+
+    /// Whether a batch may begin. Not knowing is no: nothing has been written yet.
+    fn has_room(&self) -> bool {
+        match self.store.free_space() {
+            Ok(None) => true,
+            Ok(Some(space)) => {
+                let bytes = space.bytes >= SPACE_RESERVE_BYTES;
+                let inodes = space.inodes.is_none_or(|inodes| inodes >= SPACE_RESERVE_INODES);
+                if !(bytes && inodes) {
+                    tracing::error!(
+                        bytes = space.bytes,
+                        inodes = space.inodes,
+                        "no room for a batch; intake is closed"
+                    );
+                }
+                bytes && inodes
+            }
+            Err(error) => {
+                tracing::error!(%error, "the room on the disk is unknown; intake is closed");
+                false
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use crate::signer::Head;
 use crate::store::{LIST_NAMES_MAX, Name, Prefix, Store, StoreError, until_accepted};
 
 /// How many batches stay after their tiles are durable.
-const BATCHES_KEPT: usize = 64;
+pub(super) const BATCHES_KEPT: usize = 64;
 
 /// A marker file has a size and a root.
 const MARKER_BYTES_MAX: usize = 256;

@@ -238,6 +238,7 @@ mod tests {
 
     #[test]
     fn names_are_what_the_design_says() {
+        // docs/spec/storage.md, SO-1, SO-2 and SO-11.
         let hash = Hash::from_bytes([0xab; 32]);
         let hex = "ab".repeat(32);
         assert_eq!(Name::batch(70_000).as_str(), "private/batch/00000000000000070000");
