@@ -71,7 +71,7 @@ pub fn app(handle: Handle) -> Router {
         ))
         .with_state(handle);
     api.merge(files.router())
-        .fallback(async || Problem::not_found("such address; the API is described in the README"))
+        .fallback(async || Problem::not_found("such address; GET / lists what there is"))
         .layer(DefaultBodyLimit::max(SUBMISSION_BYTES_MAX))
         .layer(
             CorsLayer::new()

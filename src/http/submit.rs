@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use tokio::sync::Semaphore;
 use undersigned_registry::envelope::SUBMISSION_BYTES_MAX;
 
 use super::INDEX_HEADER;
@@ -16,6 +17,16 @@ use crate::node::Handle;
 
 /// How long a body may take, whatever its size.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A body of more bytes than this is a large one: statements with their texts, not signatures.
+const LARGE_BODY_BYTES: usize = 64 * 1024;
+
+/// How many large bodies may arrive at once: 32 of 3 MiB are below 100 MiB, while the small ones of all
+/// connections together are below 128 MiB.
+const LARGE_BODIES_MAX: usize = 32;
+
+/// One permit for each large body that arrives.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(LARGE_BODIES_MAX);
 
 /// `POST /v1/entries`.
 pub(super) async fn submit(State(handle): State<Handle>, request: Request) -> Result<Response, Problem> {
@@ -81,10 +92,17 @@ pub(super) async fn read_body(
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok());
-    if announced.is_some_and(|announced| announced > u64::try_from(bytes_max).unwrap_or(u64::MAX)) {
+        .and_then(|value| value.parse::<usize>().ok());
+    if announced.is_some_and(|announced| announced > bytes_max) {
         return Err(too_large());
     }
+    // A body without a length may grow to the limit, so it counts as a large one. The permit is held
+    // while the body arrives; afterwards the intake counts its bytes.
+    let is_large = announced.is_none_or(|announced| announced > LARGE_BODY_BYTES);
+    let _permit = match is_large.then(|| LARGE_BODIES.try_acquire()).transpose() {
+        Ok(permit) => permit,
+        Err(_) => return Err(Problem::new("queue-full", "too many large submissions are arriving")),
+    };
     match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, bytes_max)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(too_large()),
