@@ -38,6 +38,11 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// How long a reader waits for the index to cover its tree.
 pub const WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// What the marker says after a close in order.
+const CLOSED: &[u8] = b"closed in order\n";
+/// What it says while the index is open, and so after any other end.
+const OPEN: &[u8] = b"open\n";
+
 /// What the index cannot answer.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
@@ -119,7 +124,7 @@ fn store_error(error: StoreError) -> IndexError {
 /// # Errors
 /// The store failed.
 pub fn ended_in_order(store: &dyn Store) -> Result<bool, IndexError> {
-    Ok(store.get(&marker()?).map_err(store_error)?.is_some())
+    Ok(store.get(&marker()?).map_err(store_error)?.as_deref() == Some(CLOSED))
 }
 
 /// Opens the index of a log, or begins a new one, and starts the loop that writes it.
@@ -133,8 +138,9 @@ pub fn start(
 ) -> Result<(Arc<Index>, Indexer), IndexError> {
     let store = reader.store();
     let trusted = ended_in_order(store)?;
-    // From here on a crash means that the folder is not trusted.
-    store.delete(&marker()?).map_err(store_error)?;
+    // From here on a crash means that the folder is not trusted. Written over, not deleted: what was
+    // deleted may come back with a power cut.
+    store.put_marker(&marker()?, OPEN).map_err(store_error)?;
     let size = *published.borrow();
     let usable = if trusted { open_usable(path, &reader, size) } else { None };
     let (db, covered) = match usable {
@@ -207,7 +213,7 @@ impl Indexer {
         let flushed = index.db.flush();
         drop(index);
         if let (true, Ok(_), Ok(marker)) = (in_order, flushed, marker())
-            && let Err(error) = store.put_marker(&marker, b"closed in order\n")
+            && let Err(error) = store.put_marker(&marker, CLOSED)
         {
             tracing::warn!(%error, "the index will be built anew at the next start");
         }
@@ -448,6 +454,19 @@ impl Index {
         limit: usize,
     ) -> Result<Vec<u64>, IndexError> {
         self.numbers(key(kind::VERSION, &[&statement.to_be_bytes()]), after, size, limit)
+    }
+
+    /// The entry that published the newest version of a statement in a tree.
+    ///
+    /// # Errors
+    /// sled failed.
+    pub fn newest_version(&self, statement: u64, size: TreeSize) -> Result<Option<u64>, IndexError> {
+        let prefix = key(kind::VERSION, &[&statement.to_be_bytes()]);
+        let end = key(kind::VERSION, &[&statement.to_be_bytes(), &size.get().to_be_bytes()]);
+        match self.db.range(prefix.clone()..end).next_back() {
+            Some(item) => Ok(item?.0.get(prefix.len()..).and_then(number)),
+            None => Ok(None),
+        }
     }
 
     /// The entries of a party, after `after`, up to `limit`.

@@ -286,20 +286,28 @@ pub(super) async fn signatories(
     Segment(named): Segment,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Response, Problem> {
-    let (_, (id, _, newest)) = find_statement(&handle, &named).await?;
+    let (_, (id, record, _)) = find_statement(&handle, &named).await?;
     let page = query.page(published(&handle).head.size)?;
-    let version = match (&query.version, newest) {
-        (Some(version), _) => VersionId::from_hex(version)
-            .map_err(|_| Problem::query("version must be a version id (64 lower-case hex digits)"))?,
-        (None, Some((version, ..))) => version,
-        (None, None) => return Err(Problem::not_found("version of this statement yet")),
+    let asked = match &query.version {
+        Some(version) => Some(
+            VersionId::from_hex(version)
+                .map_err(|_| Problem::query("version must be a version id (64 lower-case hex digits)"))?,
+        ),
+        None => None,
     };
     handle.index.wait_for(page.size).await?;
     let (index, reader) = (Arc::clone(&handle.index), Arc::clone(&handle.reader));
     let view = blocking(move || {
-        let at = index
-            .entry_of(EventHash(version.0))?
-            .ok_or_else(|| Problem::not_found("version of this statement with this id"))?;
+        // The newest one of the page's tree: all pages of a list are of one version, too.
+        let at = match asked {
+            Some(version) => index.entry_of(EventHash(version.0))?,
+            None => index.newest_version(record.first, page.size)?,
+        };
+        let (at, version) = at
+            .filter(|at| *at < page.size.get())
+            .and_then(|at| Some((at, version_at(&reader, at, id, page.size).transpose()?)))
+            .ok_or_else(|| Problem::not_found("such version of this statement in this tree"))?;
+        let version = version?;
         let listed = index.signatories(at, page.size, page.after, page.limit)?;
         let next = page.next(listed.last().map(|listed| listed.party_entry), listed.len());
         let signatories = listed
@@ -316,6 +324,19 @@ pub(super) async fn signatories(
     })
     .await?;
     Ok(Json(view).into_response())
+}
+
+/// The version that an entry publishes, if it is one of this statement.
+fn version_at(
+    reader: &LogReader,
+    at: u64,
+    of: StatementId,
+    size: TreeSize,
+) -> Result<Option<VersionId>, Problem> {
+    let entry = indexed_entry(reader, at, size)?;
+    let is_version = matches!(&entry.envelope.event().body, Body::StatementVersion { statement, .. } if *statement == of);
+    let hash = undersigned_registry::event::event_hash(entry.envelope.event_bytes());
+    Ok(is_version.then_some(VersionId(hash.0)))
 }
 
 fn signatory_view(reader: &LogReader, listed: &Listed, size: TreeSize) -> Result<SignatoryView, Problem> {

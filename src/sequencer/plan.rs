@@ -57,6 +57,14 @@ pub enum EdgeError {
         /// Which bundle.
         name: Name,
     },
+    /// A bundle and the tile over its entries contradict each other.
+    #[error("{bundle} does not hold the entries whose hashes are in {tile}: one of the two is damaged")]
+    Apart {
+        /// The tile of hashes.
+        tile: Name,
+        /// The bundle.
+        bundle: Name,
+    },
     /// An entry that no bundle can hold, or a tree past 2^64-1.
     #[error("the tree cannot grow by these entries")]
     Full,

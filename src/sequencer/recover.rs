@@ -7,8 +7,9 @@
 use std::collections::HashSet;
 
 use undersigned_tlog::checkpoint::SignedCheckpoint;
-use undersigned_tlog::hash::Hash;
-use undersigned_tlog::tile::{TILE_WIDTH, TileNodes, entries_width};
+use undersigned_tlog::edge::{Extension, Frontier};
+use undersigned_tlog::hash::{Hash, leaf_hash};
+use undersigned_tlog::tile::{TILE_WIDTH, TileNodes, TilePath, Width, entries_width};
 use undersigned_tlog::tree::{TreeSize, consistency_proof, verify_consistency};
 
 use super::batch::{Batch, BatchError};
@@ -18,7 +19,7 @@ use super::settle;
 use crate::clock::{Clock, ClockJumped};
 use crate::signer::{Head, SignError, Signer};
 use crate::store::{LIST_NAMES_MAX, Name, Prefix, Store, StoreError};
-use crate::tiles::{read_bundle, read_tile};
+use crate::tiles::{ReadError, read_bundle, read_tile};
 
 /// Why a log is not served.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +137,9 @@ pub(crate) fn recover<L: Law>(
     orphans: Orphans,
 ) -> Result<Recovered, RecoverError> {
     let guard = signer.guard();
+    let published = published(store, signer)?;
+    // The guard is a copy of its own and may be the older one of the two.
+    let signed_size = published.map_or(guard.size, |published| published.size.max(guard.size));
     let settled = store.get_settled(&settle::marker())?.and_then(|bytes| settle::decode(&bytes));
     // Without the marker the tiles alone must reach the guard.
     let from = settled.unwrap_or(guard);
@@ -147,25 +151,25 @@ pub(crate) fn recover<L: Law>(
             named.extend(law.blobs(entry));
         }
     };
-    replay_settled(store, law, from.size, &mut note)?;
+    replay_settled(store, law, from, &mut note)?;
     if guard.size <= from.size {
         check_extends(store, guard, from)?;
     }
     let mut batches = 0;
-    while let Some((name, batch)) = next_batch(store, &edge, guard)? {
-        edge = apply_batch(store, law, &edge, guard, &name, &batch)?;
+    while let Some((name, batch)) = next_batch(store, &edge, signed_size)? {
+        edge = apply_batch(store, law, &edge, guard, signed_size, &name, &batch)?;
         batch.entries.iter().for_each(|entry| note(law, entry));
         batches += 1;
-        let ahead = law.received().saturating_sub(clock.now()?);
-        if ahead > law.max_lag() {
-            return Err(RecoverError::Clock { ahead });
-        }
+        check_clock(law, clock)?;
     }
+    check_clock(law, clock)?;
     let head = edge.head();
     if head.size < guard.size {
         return Err(RecoverError::Short { found: head.size, signed: guard.size });
     }
-    raise_to_published(store, signer, head)?;
+    if let Some(published) = published {
+        raise_to_published(store, signer, published, head)?;
+    }
     let proof = prove(store, signer.guard().size, head)
         .map_err(|source| RecoverError::Tiles { size: head.size, source })?;
     let signed = signer.sign(head, &proof)?;
@@ -202,36 +206,80 @@ fn sweep(store: &dyn Store, named: &HashSet<Hash>) -> Result<(), RecoverError> {
     Ok(())
 }
 
+/// The newest entry may lie ahead of the clock by so much and no more.
+fn check_clock<L: Law>(law: &L, clock: &dyn Clock) -> Result<(), RecoverError> {
+    match law.received().saturating_sub(clock.now()?) {
+        ahead if ahead > law.max_lag() => Err(RecoverError::Clock { ahead }),
+        _ => Ok(()),
+    }
+}
+
 /// The law over the entries whose tiles are settled; they were signed, so their signatures are trusted.
+///
+/// Their hashes are computed once more: each bundle must hold the leaves of its tile, each full tile must
+/// follow from the bundles, and all of them together must give the root. So an old file that was lost or
+/// damaged is found here, and the state is never built on entries that are not in the tree.
 fn replay_settled<L: Law>(
     store: &dyn Store,
     law: &mut L,
-    size: TreeSize,
+    from: Head,
     note: &mut dyn FnMut(&L, &[u8]),
 ) -> Result<(), RecoverError> {
-    let mut index = 0u64;
-    while index < size.get() {
-        let bundle = index / TILE_WIDTH;
-        let tiles = |source| RecoverError::Tiles { size, source };
+    let size = from.size;
+    let tiles = |source| RecoverError::Tiles { size, source };
+    let mut frontier = Frontier::new();
+    while frontier.size() < size {
+        let first = frontier.size().get();
+        let bundle = first / TILE_WIDTH;
         let width = entries_width(bundle, size).ok_or_else(|| tiles(EdgeError::Full))?;
-        for entry in read_bundle(store, bundle, width).map_err(|error| tiles(error.into()))? {
+        let entries = read_bundle(store, bundle, width).map_err(|error| tiles(error.into()))?;
+        let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        let extension = frontier.append(&leaves).map_err(|_| tiles(EdgeError::Full))?;
+        check_full_tiles(store, &extension, bundle).map_err(tiles)?;
+        frontier = extension.frontier;
+        for (index, entry) in (first..).zip(entries) {
             law.follow(&entry, true).map_err(|reason| RecoverError::Entry { index, reason })?;
             note(law, &entry);
-            index += 1;
         }
-        if index.is_multiple_of(1 << 18) {
-            tracing::info!(index, of = size.get(), "replaying the log");
+        if frontier.size().get().is_multiple_of(1 << 18) {
+            tracing::info!(index = frontier.size().get(), of = size.get(), "replaying the log");
         }
+    }
+    if frontier.root() != from.root {
+        return Err(tiles(EdgeError::Root { size }));
     }
     Ok(())
 }
 
-fn next_batch(store: &dyn Store, edge: &Edge, guard: Head) -> Result<Option<(Name, Batch)>, RecoverError> {
+/// Compares the full tiles that a bundle completes with the stored ones.
+fn check_full_tiles(store: &dyn Store, extension: &Extension, bundle: u64) -> Result<(), EdgeError> {
+    for (coordinate, tile) in extension.tiles.iter().filter(|(_, tile)| tile.width().is_full()) {
+        let stored = read_tile(store, *coordinate, Width::FULL)?;
+        if stored.bytes() == tile.bytes() {
+            continue;
+        }
+        let name = Name::tile(&TilePath::Hashes { coordinate: *coordinate, width: Width::FULL });
+        return Err(match coordinate.level() {
+            0 => EdgeError::Apart {
+                tile: name,
+                bundle: Name::tile(&TilePath::Entries { index: bundle, width: Width::FULL }),
+            },
+            _ => ReadError::Damaged { name }.into(),
+        });
+    }
+    Ok(())
+}
+
+fn next_batch(
+    store: &dyn Store,
+    edge: &Edge,
+    signed_size: TreeSize,
+) -> Result<Option<(Name, Batch)>, RecoverError> {
     let head = edge.head();
     let name = Name::batch(head.size.get());
     let Some(bytes) = store.get_settled(&name)? else { return Ok(None) };
     let refuse =
-        |reason: String| RecoverError::Batch { name: name.clone(), reason, advice: advice(head, guard) };
+        |reason: String| RecoverError::Batch { name: name.clone(), reason, advice: advice(head, signed_size) };
     let batch = Batch::parse(&bytes).map_err(|error: BatchError| {
         refuse(format!("is not a whole batch ({} bytes): {error}", bytes.len()))
     })?;
@@ -242,8 +290,8 @@ fn next_batch(store: &dyn Store, edge: &Edge, guard: Head) -> Result<Option<(Nam
 }
 
 /// What to do about a batch depends on whether the head it makes was ever signed.
-fn advice(old: Head, guard: Head) -> &'static str {
-    if old.size < guard.size { SIGNED_ADVICE } else { UNSIGNED_ADVICE }
+fn advice(old: Head, signed_size: TreeSize) -> &'static str {
+    if old.size < signed_size { SIGNED_ADVICE } else { UNSIGNED_ADVICE }
 }
 
 fn apply_batch<L: Law>(
@@ -251,11 +299,15 @@ fn apply_batch<L: Law>(
     law: &mut L,
     edge: &Edge,
     guard: Head,
+    signed_size: TreeSize,
     name: &Name,
     batch: &Batch,
 ) -> Result<Edge, RecoverError> {
-    let refuse =
-        |reason: String| RecoverError::Batch { name: name.clone(), reason, advice: advice(batch.old, guard) };
+    let refuse = |reason: String| RecoverError::Batch {
+        name: name.clone(),
+        reason,
+        advice: advice(batch.old, signed_size),
+    };
     let trusted = batch.new.size <= guard.size;
     for (index, entry) in (batch.old.size.get()..).zip(&batch.entries) {
         law.follow(entry, trusted)
@@ -296,18 +348,26 @@ fn prove(store: &dyn Store, from: TreeSize, to: Head) -> Result<Vec<Hash>, EdgeE
     consistency_proof(from, to.size, &mut nodes).map_err(|_| EdgeError::Root { size: to.size })
 }
 
-/// A published checkpoint that is newer than the guard was signed, too: the guard is raised to it.
-fn raise_to_published(store: &dyn Store, signer: &mut Signer, head: Head) -> Result<(), RecoverError> {
-    let Some(bytes) = store.get(&Name::checkpoint())? else { return Ok(()) };
-    let opened = match SignedCheckpoint::open(&bytes, Some(signer.origin()), &[signer.verifier_key()]) {
-        Ok(opened) => opened,
+/// The head of the published checkpoint; none if there is none, or only what a power cut left of it.
+fn published(store: &dyn Store, signer: &Signer) -> Result<Option<Head>, RecoverError> {
+    let Some(bytes) = store.get(&Name::checkpoint())? else { return Ok(None) };
+    match SignedCheckpoint::open(&bytes, Some(signer.origin()), &[signer.verifier_key()]) {
+        Ok(opened) => Ok(Some(Head { size: opened.size(), root: *opened.root() })),
         Err(error) if bytes.is_empty() || bytes.iter().all(|byte| *byte == 0) => {
             tracing::warn!(%error, "public/checkpoint was torn by a power cut; it is made again");
-            return Ok(());
+            Ok(None)
         }
-        Err(error) => return Err(RecoverError::Checkpoint { reason: error.to_string() }),
-    };
-    let published = Head { size: opened.size(), root: *opened.root() };
+        Err(error) => Err(RecoverError::Checkpoint { reason: error.to_string() }),
+    }
+}
+
+/// A published checkpoint that is newer than the guard was signed, too: the guard is raised to it.
+fn raise_to_published(
+    store: &dyn Store,
+    signer: &mut Signer,
+    published: Head,
+    head: Head,
+) -> Result<(), RecoverError> {
     if published.size > head.size {
         return Err(RecoverError::Short { found: head.size, signed: published.size });
     }

@@ -261,14 +261,26 @@ impl<L: Law> Sequencer<L> {
         }
     }
 
+    /// A blob is named by its hash, so whatever else stands under its name is damage, and the right bytes
+    /// are at hand: it is repaired. Otherwise one rotten file would let any stranger who sends the same
+    /// words stop the log.
     fn store_blobs(&self, blobs: &[Vec<u8>]) -> Result<(), Fatal> {
         let mut names: Vec<Name> = Vec::with_capacity(blobs.len());
         for blob in blobs {
             let name = Name::blob(&sha256(&[blob]));
             match self.store.create_pending(&name, blob)? {
-                Created::New | Created::Equal => names.push(name),
-                Created::Different => return Err(Fatal::OtherTile { name }),
+                Created::New | Created::Equal => {}
+                Created::Different => {
+                    tracing::error!(%name, "a blob was damaged on the disk; it is written again");
+                    // A crash here leaves no blob: of an entry it was lost before, else nobody names it.
+                    self.store.delete(&name)?;
+                    match self.store.create_pending(&name, blob)? {
+                        Created::New | Created::Equal => {}
+                        Created::Different => return Err(Fatal::OtherTile { name }),
+                    }
+                }
             }
+            names.push(name);
         }
         if !names.is_empty() {
             self.store.settle(&names)?;

@@ -7,26 +7,25 @@
 //! checkpoint seen before; no size was ever signed with two roots. At the end an audit replays all.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test program: a broken invariant ends it")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use undersigned::audit;
-use undersigned::keyring::PartyKey;
 use undersigned_client::Client;
-use undersigned_registry::envelope::{Envelope, Submission};
-use undersigned_registry::event::{BlobRef, Body, Event, Name, NewKey};
 use undersigned_registry::id::{EventHash, RegistryId};
-use undersigned_registry::key::{KeyType, Role};
 use undersigned_registry::receipt::Receipt;
 use undersigned_registry::verify::{Trust, verify};
 use undersigned_tlog::hash::{Hash, sha256};
 use undersigned_tlog::tree::{TreeSize, verify_consistency};
+
+use support::{Server, init, now, party};
 
 const WRITERS: u64 = 8;
 /// A round ends after a random time up to this, so that kills fall into every phase of many commits.
@@ -52,62 +51,6 @@ struct Acknowledged {
     index: u64,
     event: EventHash,
     receipt: Vec<u8>,
-}
-
-struct Registry {
-    child: Child,
-    url: String,
-}
-
-impl Registry {
-    /// Starts the program and waits until it says where it serves.
-    fn start(binary: &Path, data: &Path) -> Self {
-        let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let said: serde_json::Value = serde_json::from_str(&line)
-            .unwrap_or_else(|_| panic!("the registry did not start again: {line:?}"));
-        Self { url: said["url"].as_str().unwrap().to_owned(), child }
-    }
-
-    /// SIGKILL, and nothing else.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-/// A party that enters, under a key that follows from a number.
-fn submission(registry: &RegistryId, number: u64) -> (Submission, EventHash) {
-    let key = PartyKey::from_seed(sha256(&[b"kill", &number.to_be_bytes()]).as_bytes(), "");
-    let name = format!("Organisation {number}").into_bytes();
-    let event = Event {
-        registry: Some(registry.clone()),
-        party: None,
-        signers: vec![key.id()],
-        after: None,
-        log_before: Some(now() + 3_600),
-        body: Body::PartyCreate {
-            domain: Some(format!("org-{number}.example")),
-            names: vec![Name { language: "en".to_owned(), text: BlobRef::of(&name) }],
-            keys: vec![NewKey { id: key.id(), role: Role::Admin, key_type: KeyType::Ed25519 }],
-        },
-    };
-    let bytes = event.encode();
-    let proof = key.prove(&bytes);
-    let hash = undersigned_registry::event::event_hash(&bytes);
-    let envelope = Envelope::new(bytes, vec![proof]).unwrap();
-    (Submission::new(envelope, vec![name]).unwrap(), hash)
 }
 
 /// What was seen so far; grows from round to round.
@@ -175,7 +118,8 @@ fn load(url: &str, registry: &RegistryId, first: u64, stop: &Arc<AtomicBool>) ->
                 let client = Client::new(&url).unwrap().with_pause(|_| {});
                 let mut number = first + writer;
                 while !stop.load(Ordering::SeqCst) {
-                    let (submission, event) = submission(&registry, number);
+                    let (submission, party) = party(&registry, number);
+                    let event = EventHash(party.0);
                     let Ok(submitted) = client.submit(&submission) else { return };
                     acknowledged.lock().unwrap().push(Acknowledged {
                         index: submitted.index,
@@ -202,21 +146,13 @@ fn main() -> ExitCode {
     println!("seed {seed}");
     let binary = std::fs::canonicalize(binary).expect("BINARY exists");
     let folder = tempfile::tempdir().unwrap();
-    let data: PathBuf = folder.path().join("registry");
-    let init = Command::new(&binary)
-        .args(["init", "--origin", "kill.registry.example/log", "--data"])
-        .arg(&data)
-        .stdout(Stdio::null())
-        .status();
-    assert!(init.unwrap().success(), "init");
-    let policy = std::fs::read_to_string(data.join("registry.policy")).unwrap();
-    let trust = Trust::parse(&policy, None).unwrap();
+    let (data, trust) = init(&binary, folder.path());
     let registry = trust.registry().unwrap().clone();
     let mut witness = Witness { trust, roots: BTreeMap::new(), all: Vec::new() };
     let mut random = Random(seed);
     let begun = Instant::now();
     for round in 0..rounds {
-        let server = Registry::start(&binary, &data);
+        let server = Server::start(&binary, &data);
         let client = Client::new(&server.url).unwrap();
         witness.check_append_only(&client);
         // All of the last rounds and a sample of the older ones; the audit at the end covers every entry.
@@ -254,7 +190,7 @@ fn main() -> ExitCode {
             witness.all.len()
         );
     }
-    let server = Registry::start(&binary, &data);
+    let server = Server::start(&binary, &data);
     let client = Client::new(&server.url).unwrap();
     witness.check_append_only(&client);
     let all: Vec<usize> = (0..witness.all.len()).collect();
