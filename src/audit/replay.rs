@@ -10,7 +10,7 @@ use undersigned_registry::verify::Trust;
 use undersigned_tlog::checkpoint::SignedCheckpoint;
 use undersigned_tlog::edge::Frontier;
 use undersigned_tlog::hash::{HASH_BYTES, Hash};
-use undersigned_tlog::tile::{Tile, TileCoordinate, TilePath};
+use undersigned_tlog::tile::{TILE_WIDTH, Tile, TileCoordinate, TilePath, entries_width};
 
 use super::check::{Portion, Portions};
 use super::source::{Source, SourceError};
@@ -114,8 +114,8 @@ impl Replay<'_> {
         self.tiles = self.tiles.saturating_add(1);
         let Some(position) = differs else { return Ok(()) };
         // The first entry below the hash that differs; no tile of the tree reaches past 2^64.
-        let leaves_of_hash = 256_u64.saturating_pow(u32::from(coordinate.level()));
-        let hash = coordinate.index().saturating_mul(256).saturating_add(position);
+        let leaves_of_hash = TILE_WIDTH.saturating_pow(u32::from(coordinate.level()));
+        let hash = coordinate.index().saturating_mul(TILE_WIDTH).saturating_add(position);
         let path = TilePath::Hashes { coordinate, width: tile.width() };
         Err(AuditError::Lied {
             entry: hash.saturating_mul(leaves_of_hash),
@@ -181,9 +181,9 @@ impl Replay<'_> {
     }
 
     fn wrong_leaf(&self, index: u64, leaf: &Hash) -> AuditError {
-        let at = index / 256;
+        let at = index / TILE_WIDTH;
         let tile = TileCoordinate::new(0, at)
-            .zip(undersigned_tlog::tile::entries_width(at, self.signed.size()))
+            .zip(entries_width(at, self.signed.size()))
             .map(|(coordinate, width)| TilePath::Hashes { coordinate, width });
         match tile {
             Some(tile) => self.lied(index, leaf, Rule::Tile { tile }),

@@ -144,7 +144,7 @@ fn say(report: &Report, anchored: bool, output: Output) {
     output.line("checked:");
     checked(report).iter().for_each(|line| output.line(format!("  - {line}")));
     output.line("counted:");
-    output.line(format!("  - {} parties, {} statements", report.parties, report.statements));
+    output.line(format!("  - parties: {}, statements: {}", report.parties, report.statements));
     for count in &report.versions {
         output.line(format!(
             "  - \"{}\" version {}: {} endorse it, {} left",
@@ -164,10 +164,10 @@ fn checked(report: &Report) -> Vec<String> {
     let mut lines = vec![
         "the checkpoint: signed by every key that the policy names for this log".to_owned(),
         format!(
-            "{} entries hash to the {} tiles that are served, and to the root that was signed",
+            "all entries ({}) hash to the tiles that are served ({}), and to the root that was signed",
             report.tree_size, report.tiles
         ),
-        format!("{} signatures, each over the exact words of its entry", report.signatures),
+        format!("all signatures ({}), each over the exact words of its entry", report.signatures),
         "the law: every entry is what the rules admit at its place, received never goes back".to_owned(),
         "the state root in every entry: each count, list and status that it proves".to_owned(),
     ];

@@ -190,8 +190,7 @@ impl Demo<'_> {
             .line(format!("   the tree of {} entries is the beginning of the tree of {}", before.0, after.0));
         output.line("\n7. An audit replays everything: signatures, law, state, tiles");
         let source = audit::HttpSource::new(self.session.client.clone());
-        let report = audit::audit(&source, &self.session.trust, &|_, _| {})
-            .map_err(|error| CliError::refused(error.to_string()))?;
+        let report = audit::audit(&source, &self.session.trust, &|_, _| {}).map_err(super::audit::failed)?;
         output.line(format!(
             "   GREEN: {} entries, {} signatures, root {}",
             report.tree_size, report.signatures, report.root

@@ -222,9 +222,10 @@ pub(super) fn list(what: &List, output: Output) -> Result<(), CliError> {
             let tree_size = pages.tree_size().unwrap_or_default();
             for signatory in &found {
                 output.line(format!(
-                    "{:<10} {}  {:<32} {}",
+                    "{:<10} {}  {}  {:<32} {}",
                     signatory.status,
                     time(signatory.received),
+                    short(&signatory.party),
                     signatory.domain.as_deref().unwrap_or("(no domain)"),
                     name_of(&signatory.names)
                 ));

@@ -77,7 +77,8 @@ pub(super) fn progress(length: u64, what: &str, output: Output) -> ProgressBar {
 /// controls, invisible characters) is escaped, so that it cannot pass for something else.
 pub(super) fn shown(text: &str) -> String {
     if check_text(text.as_bytes(), true).is_ok() {
-        text.to_owned()
+        // Names stand in quotation marks here, so that none can end its own and go on as our words.
+        text.replace('\\', "\\\\").replace('"', "\\\"")
     } else {
         text.escape_default().to_string()
     }
@@ -86,4 +87,19 @@ pub(super) fn shown(text: &str) -> String {
 /// The beginning of a long id, for lines that people read.
 pub(super) fn short(id: &impl ToString) -> String {
     id.to_string().chars().take(16).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A party called itself `A" (party B) withdrew; "C`, and the receipt's words seemed to say so of B.
+    #[test]
+    fn no_name_can_end_its_own_quotation() {
+        assert_eq!(shown("Zażółć"), "Zażółć");
+        assert_eq!(shown("A\" withdrew \"B"), "A\\\" withdrew \\\"B");
+        assert_eq!(shown("A\\\" B"), "A\\\\\\\" B");
+        assert_eq!(shown("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(shown("a\nb"), "a\\nb");
+    }
 }

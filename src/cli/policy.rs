@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     let fingerprint = fingerprint(&policy);
     match &args.out {
         Some(path) => {
-            std::fs::write(path, &policy).map_err(|error| CliError::file("write", path, &error))?;
+            keep_anchor(path, &policy)?;
             output.line(format!("policy       {}", path.display()));
         }
         None => output.line(policy.trim_end()),
@@ -44,6 +44,24 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     output.line("Compare the fingerprint by another way before you rely on it.");
     output.object(&json!({"policy": policy, "registry": registry, "fingerprint": fingerprint}));
     Ok(())
+}
+
+/// Writes the anchor to a new file; one that is there is never replaced by another.
+fn keep_anchor(path: &std::path::Path, policy: &str) -> Result<(), CliError> {
+    match std::fs::read_to_string(path) {
+        Ok(kept) if kept == policy => Ok(()),
+        Ok(kept) => Err(CliError::refused(format!(
+            "{} holds another trust anchor (fingerprint {}), and it was left as it is\n\
+             the registry at this address now says {}: find out by another way which is right, or name another file",
+            path.display(),
+            fingerprint(&kept),
+            fingerprint(policy),
+        ))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::write(path, policy).map_err(|error| CliError::file("write", path, &error))
+        }
+        Err(error) => Err(CliError::file("read", path, &error)),
+    }
 }
 
 /// The SHA-256 of the policy file, in groups that can be read out.

@@ -22,7 +22,7 @@ pub(super) struct SigningArgs {
     /// Trust anchor to check the receipt against; without it the one that the registry serves
     #[arg(long, value_name = "FILE", env = "UNDERSIGNED_POLICY")]
     pub(super) policy: Option<PathBuf>,
-    /// File to write the receipt to [default: INDEX.tlog-proof]
+    /// File to write the receipt to [default: INDEX.tlog-proof, or the next free name]
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
 }
@@ -37,6 +37,13 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn open(args: &SigningArgs) -> Result<Self, CliError> {
+        // Told before anything is signed: a receipt is not written over another one.
+        if let Some(path) = args.out.as_deref().filter(|path| path.is_file()) {
+            return Err(CliError::local(format!(
+                "{} exists already, and a receipt is never overwritten\nname another file with --out; nothing was signed",
+                path.display()
+            )));
+        }
         let client = args.registry.client()?;
         let (trust, anchored) = match &args.policy {
             Some(path) => (verify::read_trust(path, None)?, true),
@@ -135,7 +142,7 @@ pub(super) fn report(
 
 /// Writes a receipt file.
 pub(super) fn save(out: Option<&Path>, submitted: &Submitted) -> Result<PathBuf, CliError> {
-    let path = out.map_or_else(|| PathBuf::from(format!("{}.tlog-proof", submitted.index)), Path::to_owned);
+    let path = out.map_or_else(|| free_name(submitted.index), Path::to_owned);
     std::fs::write(&path, &submitted.receipt).map_err(|error| {
         CliError::local(format!(
             "cannot write {}: {error}\nthe entry is logged; fetch its receipt again with: undersigned receipt {}",
@@ -144,6 +151,13 @@ pub(super) fn save(out: Option<&Path>, submitted: &Submitted) -> Result<PathBuf,
         ))
     })?;
     Ok(path)
+}
+
+/// A name for the receipt of an entry that no file has yet: `12.tlog-proof`, `12-2.tlog-proof` and so on.
+fn free_name(index: u64) -> PathBuf {
+    let names = std::iter::once(format!("{index}.tlog-proof"))
+        .chain((2u32..).map(|number| format!("{index}-{number}.tlog-proof")));
+    names.map(PathBuf::from).find(|path| !path.exists()).unwrap_or_default()
 }
 
 /// Reads an id that an answer or a person gave.

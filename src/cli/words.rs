@@ -16,13 +16,19 @@ pub(super) struct Words {
 }
 
 /// Says what a receipt proved.
+///
+/// Proved is what signatures and hashes show to somebody who trusts nobody but the log key's list of
+/// entries. Whose key it is, and what a party or a text is called, is what the registry's state says.
 pub(super) fn explain(verified: &Verified) -> Words {
     let mut words = Words::default();
     let Words { proved, stated, not_proved } = &mut words;
-    proved.push(act(verified));
+    let said = describe(&verified.event, &format!("party {}", verified.party), None);
+    for signer in &verified.signers {
+        proved.push(format!("the key {} signed these words: {said}", signer.key));
+    }
     proved.push(format!(
-        "it is entry {} of the log {}, in the tree of {} entries that the log key signed",
-        verified.index, verified.origin, verified.tree_size
+        "they are entry {} of the log {}, in the tree of size {} that the log key signed",
+        verified.index, verified.origin, verified.tree_size,
     ));
     match &verified.registry {
         Some(registry) => proved.push(format!("the registry is {registry}, as your policy says")),
@@ -33,36 +39,47 @@ pub(super) fn explain(verified: &Verified) -> Words {
     }
     for signer in &verified.signers {
         match signer.role {
-            Some(role) => {
-                proved.push(format!("the key {} signed these exact words", signer.key));
-                stated.push(format!(
-                    "that key belonged to the party, with the role \"{role}\", and was live at this entry"
-                ));
-            }
-            None => {
-                proved.push(format!("the key {} signed these exact words", signer.key));
-                not_proved.push("whose key that is: this receipt has no state path for it".to_owned());
-            }
+            Some(role) => stated.push(format!(
+                "the key {} belonged to party {}, with the role \"{role}\", and was live at this entry",
+                signer.key,
+                signer.party.unwrap_or(verified.party),
+            )),
+            None => not_proved.push(format!(
+                "that the key {} is the party's: this receipt has no state path for it",
+                signer.key
+            )),
         }
+    }
+    party(verified, stated, not_proved);
+    if let Some(title) = verified.title(language(&verified.event)) {
+        stated.push(format!("the version is titled \"{}\"", shown(title)));
     }
     stated.push(format!("received at {} by the registry's clock", time(verified.received)));
     not_proved.push("the date: no witness has cosigned the tree".to_owned());
-    party(verified, stated, not_proved);
     endorsement(verified, stated, not_proved);
     not_proved.push(format!(
-        "anything after entry {}: ask for a newer receipt to see what came later",
+        "what came after entry {}: this receipt is of that moment, and the party may have withdrawn or signed since",
         verified.index
     ));
     words
 }
 
+/// The language in which names and titles are shown: the one that was read, where the event says so.
+fn language(event: &Event) -> &str {
+    match &event.body {
+        Body::Endorse { language, .. } => language,
+        _ => "en",
+    }
+}
+
 /// Who did what, in one sentence.
 pub(super) fn act(verified: &Verified) -> String {
-    let name = verified.party_name("en").map_or_else(
-        || format!("the party {}", verified.party),
-        |name| format!("\"{}\" (party {})", shown(name), verified.party),
+    let language = language(&verified.event);
+    let name = verified.party_name(language).map_or_else(
+        || format!("party {}", verified.party),
+        |name| format!("party {}, called \"{}\",", verified.party, shown(name)),
     );
-    let statement = verified.title("en").map(|title| format!("\"{}\"", shown(title)));
+    let statement = verified.title(language).map(|title| format!("\"{}\"", shown(title)));
     describe(&verified.event, &name, statement.as_deref())
 }
 
@@ -107,6 +124,9 @@ fn party(verified: &Verified, stated: &mut Vec<String>, not_proved: &mut Vec<Str
         not_proved.push("the party's name and domain: this receipt has no state path for them".to_owned());
         return;
     };
+    if let Some(name) = verified.party_name(language(&verified.event)) {
+        stated.push(format!("party {} calls itself \"{}\"", verified.party, shown(name)));
+    }
     let level =
         ["claimed", "mailbox on the domain", "domain control", "legal entity", "authority of the person"]
             .get(usize::from(record.level))

@@ -334,7 +334,8 @@ fn version_at(
     size: TreeSize,
 ) -> Result<Option<VersionId>, Problem> {
     let entry = indexed_entry(reader, at, size)?;
-    let is_version = matches!(&entry.envelope.event().body, Body::StatementVersion { statement, .. } if *statement == of);
+    let is_version =
+        matches!(&entry.envelope.event().body, Body::StatementVersion { statement, .. } if *statement == of);
     let hash = undersigned_registry::event::event_hash(entry.envelope.event_bytes());
     Ok(is_version.then_some(VersionId(hash.0)))
 }

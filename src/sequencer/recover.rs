@@ -278,8 +278,11 @@ fn next_batch(
     let head = edge.head();
     let name = Name::batch(head.size.get());
     let Some(bytes) = store.get_settled(&name)? else { return Ok(None) };
-    let refuse =
-        |reason: String| RecoverError::Batch { name: name.clone(), reason, advice: advice(head, signed_size) };
+    let refuse = |reason: String| RecoverError::Batch {
+        name: name.clone(),
+        reason,
+        advice: advice(head, signed_size),
+    };
     let batch = Batch::parse(&bytes).map_err(|error: BatchError| {
         refuse(format!("is not a whole batch ({} bytes): {error}", bytes.len()))
     })?;

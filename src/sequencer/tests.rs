@@ -353,6 +353,29 @@ fn a_batch_from_the_future_is_not_built_on() {
     let is_batch_left = matches!(bench.start_under(law(9_000)), Err(RecoverError::Clock { ahead: 8_000 }));
     assert!(is_batch_left, "a batch far ahead of the clock is refused");
     bench.start_under(law(1_200)).expect("one within max_lag is not").stop().unwrap();
+    // After an end in order no batch is left to apply, and the newest entry is judged all the same.
+    assert!(matches!(bench.start_under(law(9_000)), Err(RecoverError::Clock { ahead: 8_000 })));
+}
+
+#[test]
+fn a_guard_that_cannot_advance_stops_the_log_after_the_commit() {
+    // SO-15, SO-17: the batch is committed, the key was not used; nobody is answered, the restart signs it.
+    let mut bench = Bench::new();
+    let running = bench.start().unwrap();
+    assert!(matches!(bench.submit(&running, b"one"), Some(Ok(_))));
+    let checkpoint = bench.store.get(&Name::checkpoint()).unwrap();
+    // Without its folder for temporary files the guard cannot be written.
+    std::fs::remove_dir(bench.guard.path().join("tmp")).unwrap();
+    assert!(bench.submit(&running, b"two").is_none(), "nobody is answered");
+    assert!(running.stop().is_err());
+    assert_eq!(bench.store.get(&Name::checkpoint()).unwrap(), checkpoint, "nothing was signed");
+    bench.store.restart(PowerCut::Torn);
+    let running = bench.start().unwrap();
+    assert_eq!(running.published().borrow().head.size.get(), 2, "what was committed is in the log");
+    let again = bench.submit(&running, b"two").unwrap().unwrap();
+    assert_eq!((again.index, again.is_new), (1, false), "sent again it is answered with its entry");
+    running.stop().unwrap();
+    bench.check_whole("a guard that cannot advance");
 }
 
 #[test]

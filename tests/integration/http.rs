@@ -391,3 +391,63 @@ fn pages_fit_together_while_the_log_grows() {
     let all = get(&running.server, "/v1/statements/pledge/signatories").json();
     assert_eq!(all["signatories"].as_array().unwrap().len(), 7 + sizes.len());
 }
+
+/// A list is of one version of one statement, whatever is asked and whatever is published meanwhile.
+///
+/// Any event's hash was once taken for a version, so that the signatories of one statement were listed under
+/// another; and without `version` each page was of the version that was newest when it was asked for.
+#[test]
+fn a_list_is_of_one_version_of_its_own_statement() {
+    let running = running();
+    let client = running.server.client();
+    let registry = &running.registry;
+    let (statement, version) = publish(&client, registry, 1_000, "pledge");
+    let (_, foreign) = publish(&client, registry, 2_000, "accord");
+    let first_entry = client.registry().unwrap().tree_size;
+    for number in 0..4 {
+        let (submission, id) = party(registry, number);
+        client.submit(&submission).unwrap();
+        let body = Body::Endorse { statement, version, language: "en".to_owned() };
+        client.submit(&thread_event(registry, number, id, None, body).0).unwrap();
+    }
+    let path = "/v1/statements/pledge/signatories?limit=2";
+    let first = get(&running.server, path).json();
+    assert_eq!(first["signatories"].as_array().unwrap().len(), 2);
+    // A new version appears between two pages.
+    let sponsor = client.statement("pledge").unwrap().sponsor;
+    let text = b"Another text.\n".to_vec();
+    let title = b"A pledge, again".to_vec();
+    let event = Event {
+        registry: Some(registry.clone()),
+        party: Some(sponsor),
+        signers: vec![key(1_000).id()],
+        after: Some(client.statement("pledge").unwrap().head),
+        log_before: Some(now() + 600),
+        body: Body::StatementVersion {
+            statement,
+            texts: vec![undersigned_registry::event::Text {
+                language: "en".to_owned(),
+                status: undersigned_registry::event::TextStatus::Authentic,
+                title: undersigned_registry::event::BlobRef::of(&title),
+                text: undersigned_registry::event::BlobRef::of(&text),
+            }],
+        },
+    };
+    running.check_accepted(&sign(&event, &[&key(1_000)], vec![title, text]).0.encode());
+    let second = get(&running.server, &format!("{path}&cursor={}", first["next"].as_str().unwrap())).json();
+    assert_eq!(second["version"], first["version"], "both pages are of one version");
+    assert_eq!(second["signatories"].as_array().unwrap().len(), 2);
+    let newest = get(&running.server, path).json();
+    assert_ne!(newest["version"], first["version"]);
+    assert_eq!(newest["signatories"].as_array().unwrap().len(), 0, "a new version starts without signatures");
+    let earlier = get(&running.server, &format!("{path}&at={}", first["tree_size"])).json();
+    assert_eq!(earlier["signatories"], first["signatories"], "as of an earlier tree it is as it was");
+    // Versions of other statements, events that are none, versions that did not exist yet.
+    for other in [foreign.to_string(), statement.to_string(), "0".repeat(64)] {
+        running.check_problem(&get(&running.server, &format!("{path}&version={other}")), 404, "not-found");
+    }
+    let yet = format!("{path}&at={first_entry}&version={}", newest["version"].as_str().unwrap());
+    running.check_problem(&get(&running.server, &yet), 404, "not-found");
+    running.check_problem(&get(&running.server, &format!("{path}&at=1")), 404, "not-found");
+    running.check_problem(&get(&running.server, &format!("{path}&version=zz")), 400, "bad-query");
+}

@@ -31,10 +31,61 @@ fn check(history: &Path) -> serde_json::Value {
 
 #[test]
 fn a_synthetic_history_is_the_same_list_at_every_step() {
-    let answer = check(&root().join("tests/fixtures/synthetic-history.jsonl"));
-    for count in ["added", "removed", "returned", "changed_skipped", "without_domain", "cleaned_names"] {
-        assert!(answer[count].as_u64().unwrap() > 0, "the fixture has {count}");
+    let history = root().join("tests/fixtures/synthetic-history.jsonl");
+    let answer = check(&history);
+    let text = std::fs::read_to_string(history).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (act, count) in [
+        ("added", "added"),
+        ("added", "parties"),
+        ("removed", "removed"),
+        ("returned", "returned"),
+        ("changed", "changed_skipped"),
+    ] {
+        let told = lines.iter().filter(|line| line["act"] == act).count();
+        assert_eq!(answer[count], told, "{count}");
     }
+    // Beside what the lines say: the opening, and the statement and its text.
+    let acted = lines.iter().filter(|line| line["act"] != "changed").count();
+    let entered = lines.iter().filter(|line| line["act"] == "added").count();
+    assert_eq!(answer["entries"], 3 + acted + entered);
+    for (count, expected) in
+        [("without_domain", 7), ("refused_domains", 2), ("cleaned_names", 3), ("replaced_names", 1)]
+    {
+        assert_eq!(answer[count], expected, "{count}");
+    }
+    assert_eq!(answer["took_part"], false);
+}
+
+/// What a person sees who serves the folder: the list of the history's end, over HTTP.
+#[test]
+fn a_replayed_registry_serves_the_list_of_the_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("replayed");
+    let history = root().join("tests/fixtures/synthetic-history.jsonl");
+    let (code, out, error) =
+        say(binary(), &["replay", history.to_str().unwrap(), "--data", data.to_str().unwrap()]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("NOBODY ON THE LIST SIGNED OR TOOK PART"), "{out}");
+    assert!(out.contains("undersigned list signatories synthetic-history --at"), "{out}");
+    let mut listed = std::collections::BTreeMap::new();
+    for line in std::fs::read_to_string(history).unwrap().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        listed.insert(line["row"].as_str().unwrap().to_owned(), line["act"] != "removed");
+    }
+    let server = crate::support::Server::start(binary(), &data);
+    let (code, out, error) =
+        say(binary(), &["list", "signatories", "synthetic-history", "--registry", &server.url, "--json"]);
+    let text = server.client().statement("synthetic-history").unwrap();
+    server.kill();
+    assert_eq!(code, 0, "{error}");
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let signatories = answer["signatories"].as_array().unwrap();
+    let standing = signatories.iter().filter(|one| one["status"] == "active").count();
+    assert_eq!(standing, listed.values().filter(|stands| **stands).count());
+    assert_eq!(signatories.len(), listed.len(), "who left stays visible");
+    assert_eq!(text.kind, "letter");
 }
 
 #[test]

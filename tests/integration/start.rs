@@ -355,7 +355,8 @@ fn a_stop_in_order_answers_everybody() {
     assert_eq!(code, Some(0));
     assert!(took < Duration::from_secs(10), "{took:?}");
     let receipts: Vec<Vec<u8>> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
-    assert!(data.join("private/index-clean").exists(), "the index was closed in order");
+    let closed = fs::read_to_string(data.join("private/index-clean")).unwrap();
+    assert_eq!(closed, "closed in order\n", "the index was closed in order");
     let stopped = Stopped { _folder: folder, data: data.clone(), trust, receipts };
     stopped.check_starts(&data);
 }
@@ -453,4 +454,109 @@ fn each_step_of_a_commit_is_durable_before_the_next() {
     let tile = position(&|line| line.contains("rename") && line.contains("public/tile"), "rename of a tile");
     let order = [batch, directory, guard, guarded, tile];
     assert!(order.windows(2).all(|pair| pair[0] < pair[1]), "{order:?} in:\n{}", steps.join("\n"));
+}
+
+/// SO-21: an old file far from the edge of the tree that was lost or damaged, when its batch is long gone.
+///
+/// The start once read the right edge and the last bundle alone, so such a log was served, and the damage
+/// came to light when somebody asked for a proof through it.
+#[test]
+fn damage_far_from_the_edge_is_found_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, trust) = init(binary(), folder.path());
+    let server = Server::start(binary(), &data);
+    let registry = trust.registry().unwrap().clone();
+    let senders: Vec<_> = (0..8u64)
+        .map(|sender| {
+            let (client, registry) = (server.client(), registry.clone());
+            std::thread::spawn(move || {
+                (0..33).for_each(|number| {
+                    drop(client.submit(&party(&registry, sender * 100 + number).0).unwrap())
+                })
+            })
+        })
+        .collect();
+    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    // Enough batches, one after another, that those of the first bundle are deleted.
+    let receipts = (0..80)
+        .map(|number| server.client().submit(&party(&registry, 5_000 + number).0).unwrap().receipt)
+        .collect();
+    assert_eq!(server.stop().0, Some(0));
+    let registry = Stopped { _folder: folder, data, trust, receipts };
+    assert!(!registry.data.join(format!("private/batch/{:020}", 0)).exists(), "the first batch is gone");
+    for (name, damage, words) in [
+        ("public/tile/0/000", None, ["public/tile/0/000", "missing"]),
+        ("public/tile/0/000", Some(vec![0; 8_192]), ["public/tile/0/000", "damaged"]),
+        ("public/tile/entries/000", None, ["public/tile/entries/000", "missing"]),
+        ("public/tile/entries/000", Some(Vec::new()), ["public/tile/entries/000", "damaged"]),
+    ] {
+        let whole = fs::read(registry.data.join(name)).unwrap();
+        fs::remove_file(registry.data.join(name)).unwrap();
+        if let Some(bytes) = damage {
+            fs::write(registry.data.join(name), bytes).unwrap();
+        }
+        registry.check_refused(&registry.data, &words);
+        fs::write(registry.data.join(name), whole).unwrap();
+    }
+    // One letter of an old signature: the entry parses, and the law, which trusts old signatures, agrees.
+    let name = registry.data.join("public/tile/entries/000");
+    let whole = fs::read(&name).unwrap();
+    let mark = b"\"signature\":\"";
+    let at = whole.windows(mark.len()).position(|window| window == mark).unwrap() + mark.len();
+    let mut altered = whole.clone();
+    altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
+    fs::write(&name, altered).unwrap();
+    registry.check_refused(&registry.data, &["public/tile/entries/000", "public/tile/0/000", "backup"]);
+    fs::write(&name, whole).unwrap();
+    registry.check_starts(&registry.data);
+}
+
+/// SO-27: a batch below a checkpoint that was published must be restored, also where the guard is an older
+/// copy and knows nothing of it: the advice to move it away would lose what people hold receipts for.
+#[test]
+fn what_was_published_is_never_called_unsigned() {
+    let registry = stopped(2, true);
+    let old_guard = fs::read(registry.data.join("private/guard/guard")).unwrap();
+    let old_settled = fs::read(registry.data.join("private/settled")).unwrap();
+    let server = Server::start(binary(), &registry.data);
+    server.client().submit(&party(registry.trust.registry().unwrap(), 50).0).unwrap();
+    server.stop();
+    fs::write(registry.data.join("private/guard/guard"), old_guard).unwrap();
+    fs::write(registry.data.join("private/settled"), old_settled).unwrap();
+    let batch = registry.data.join(format!("private/batch/{:020}", 3));
+    let whole = fs::read(&batch).unwrap();
+    fs::write(&batch, &whole[..100]).unwrap();
+    registry.check_refused(&registry.data, &["not a whole batch", "restore this file"]);
+    fs::remove_file(&batch).unwrap();
+    registry.check_refused(&registry.data, &["ends at size 3", "size 4 was signed"]);
+    fs::write(&batch, whole).unwrap();
+    registry.check_starts(&registry.data);
+}
+
+/// A blob that rotted on the disk is written again when somebody sends the same words.
+///
+/// The log once stopped at it, at every try: a stranger could end the registry by entering under the name
+/// of a party whose blob was damaged.
+#[test]
+fn a_damaged_blob_is_repaired_by_whoever_sends_it_again() {
+    let registry = stopped(1, true);
+    let id = registry.trust.registry().unwrap().clone();
+    let (submission, _) = party(&id, 0);
+    let hex = submission.envelope.event().blobs()[0].sha256.to_hex();
+    let blob = registry.data.join("public/blobs").join(&hex[..2]).join(&hex[2..4]).join(&hex);
+    let server = Server::start(binary(), &registry.data);
+    fs::write(&blob, "rotten").unwrap();
+    // Another party with the same name, so that the same blob is stored once more.
+    let (_, twin) = party(&id, 1);
+    let mut event =
+        undersigned_registry::event::Event::parse(party(&id, 1).0.envelope.event_bytes()).unwrap();
+    let names = submission.envelope.event().blobs()[0];
+    if let undersigned_registry::event::Body::PartyCreate { names: own, .. } = &mut event.body {
+        own[0].text = names;
+    }
+    let (again, hash) = crate::support::sign(&event, &[&crate::support::key(1)], submission.blobs.clone());
+    assert_ne!(hash.0, twin.0, "it is another event");
+    server.client().submit(&again).expect("the log goes on");
+    assert_eq!(fs::read(&blob).unwrap(), submission.blobs[0], "the blob is whole again");
+    assert_eq!(server.stop().0, Some(0));
 }

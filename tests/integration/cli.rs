@@ -1,0 +1,488 @@
+//! The command line as transcripts: what a person types, reads, and gets told when it is wrong.
+//!
+//! Ids, keys and times are masked; everything else is compared to the letter, standard error included.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::binary;
+use crate::support::{Server, init};
+
+/// A person at a terminal, in a folder of their own, beside a running registry.
+struct Terminal {
+    folder: tempfile::TempDir,
+    server: Server,
+}
+
+/// What one command came to.
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    out: String,
+    error: String,
+}
+
+impl Terminal {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, _) = init(binary(), folder.path());
+        let server = Server::start(binary(), &data);
+        std::fs::write(folder.path().join("pledge.txt"), "A pledge\n\nWe sign what we mean.\n").unwrap();
+        std::fs::copy(data.join("registry.policy"), folder.path().join("registry.policy")).unwrap();
+        Self { folder, server }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, line: &str) -> Said {
+        run_in(self.folder.path(), &self.server.url, line)
+    }
+
+    /// The command succeeds and prints this, after masking.
+    fn says(&self, line: &str, expected: &str) {
+        let said = self.run(line);
+        assert_eq!((said.code, said.error.as_str()), (0, ""), "{line}: {said:?}");
+        assert_eq!(masked(&said.out), expected.trim_start_matches('\n'), "{line}");
+    }
+
+    /// The command fails with this code and exactly these words, and prints no result.
+    fn fails(&self, line: &str, code: i32, expected: &str) {
+        let said = self.run(line);
+        assert_eq!((said.code, said.out.as_str()), (code, ""), "{line}: {said:?}");
+        assert_eq!(masked(&said.error), expected, "{line}");
+    }
+
+    fn succeeds(&self, line: &str) -> String {
+        let said = self.run(line);
+        assert_eq!((said.code, said.error.as_str()), (0, ""), "{line}: {said:?}");
+        said.out
+    }
+
+    /// An organisation that has entered, and its statement.
+    fn with_pledge() -> Self {
+        let terminal = Self::new();
+        terminal.succeeds("key new org");
+        terminal.succeeds("party create --name Org --domain org.example --key org --out party.tlog-proof");
+        terminal.succeeds(
+            "statement publish pledge --kind pledge --key org --text en=pledge.txt --out v.tlog-proof",
+        );
+        terminal
+    }
+}
+
+/// Runs a line, split at spaces, with no settings but the registry's address.
+fn run_in(folder: &Path, url: &str, line: &str) -> Said {
+    let mut command = Command::new(binary());
+    command.args(line.split(' ')).current_dir(folder);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("UNDERSIGNED_")) {
+        command.env_remove(name);
+    }
+    let output = command.env("UNDERSIGNED_REGISTRY", url).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    Said { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), error: text(&output.stderr) }
+}
+
+/// Puts words in the place of what differs from run to run.
+fn masked(text: &str) -> String {
+    let mut masked = String::new();
+    for line in text.split_inclusive('\n') {
+        let mut rest = line;
+        while let Some(start) = rest.find(|letter: char| letter.is_ascii_alphanumeric()) {
+            let (before, from) = rest.split_at(start);
+            masked.push_str(before);
+            let end = from.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(from.len());
+            let (word, after) = from.split_at(end);
+            let is_hex = word.bytes().all(|byte| byte.is_ascii_hexdigit());
+            masked.push_str(match word.len() {
+                64 if is_hex => "HASH",
+                16 if is_hex => "SHORT",
+                _ => word,
+            });
+            rest = after;
+        }
+        masked.push_str(rest);
+    }
+    // A time is the only thing of this form: 2026-01-02T03:04:05Z.
+    while let Some(at) = find_time(&masked) {
+        masked.replace_range(at..at + 20, "TIME");
+    }
+    masked
+}
+
+fn find_time(text: &str) -> Option<usize> {
+    let form = b"0000-00-00T00:00:00Z";
+    text.as_bytes().windows(form.len()).position(|window| {
+        window.iter().zip(form).all(|(found, expected)| match expected {
+            b'0' => found.is_ascii_digit(),
+            _ => found == expected,
+        })
+    })
+}
+
+#[test]
+fn a_key_is_made_once_and_shown() {
+    let terminal = Terminal::new();
+    let made = terminal.succeeds("key new org");
+    assert!(made.starts_with("private key  org (keep it; nobody can make it again)\npublic key   org.pub\n"));
+    let shown = terminal.succeeds("key show org.pub");
+    assert_eq!(terminal.succeeds("key show org"), shown, "the private file shows the same");
+    assert!(made.ends_with(&shown), "{made} / {shown}");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&terminal.path("org").metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let before = std::fs::read(terminal.path("org")).unwrap();
+    let told = "error: org exists already, and a key is never overwritten\nchoose another name\n";
+    terminal.fails("key new org", 4, told);
+    assert_eq!(std::fs::read(terminal.path("org")).unwrap(), before);
+    let told = "error: there is no key file absent\nmake one with: undersigned key new absent\n";
+    terminal.fails("key show absent", 4, told);
+}
+
+#[test]
+fn from_entering_to_leaving() {
+    let terminal = Terminal::new();
+    terminal.succeeds("key new org");
+    terminal.says(
+        "party create --name Org --domain org.example --key org --policy registry.policy --out party.tlog-proof",
+        r#"
+party HASH, called "Org", entered the registry with 1 key
+entry    1 of test.registry.example/log
+event    HASH
+receipt  party.tlog-proof (keep it: it proves this for ever, offline)
+party    HASH (this is how the registry names you)
+There is no recovery key: if all keys are lost, nobody can act for this party again.
+"#,
+    );
+    terminal.says(
+        "statement publish pledge --kind pledge --key org --text en=pledge.txt --policy registry.policy --out v.tlog-proof",
+        r#"
+party HASH, called "Org", published a text in 1 language: "A pledge"
+entry    3 of test.registry.example/log
+event    HASH
+receipt  v.tlog-proof (keep it: it proves this for ever, offline)
+statement HASH
+version   HASH
+Now others can sign: undersigned endorse pledge --key FILE
+"#,
+    );
+    terminal.says(
+        "endorse pledge --key org --out endorsed.tlog-proof",
+        r#"
+party HASH, called "Org", endorsed "A pledge" (version HASH), as read in "en"
+entry    4 of test.registry.example/log
+event    HASH
+receipt  endorsed.tlog-proof (keep it: it proves this for ever, offline)
+note     checked against the policy that the registry itself serves; get the anchor by another way: undersigned policy
+"#,
+    );
+    terminal.fails(
+        "endorse pledge --key org",
+        1,
+        "error: the party endorses this version already\nnothing to do; its receipt can be fetched again (undersigned receipt; undersigned show party lists the entries)\n",
+    );
+    terminal.says(
+        "withdraw pledge --key org --policy registry.policy --out left.tlog-proof",
+        r#"
+party HASH, called "Org", withdrew its endorsement of "A pledge" (version HASH)
+entry    5 of test.registry.example/log
+event    HASH
+receipt  left.tlog-proof (keep it: it proves this for ever, offline)
+"#,
+    );
+    terminal.fails(
+        "withdraw pledge --key org",
+        1,
+        "error: the endorsement is withdrawn already\nnothing to do; its receipt can be fetched again (undersigned receipt; undersigned show party lists the entries)\n",
+    );
+    terminal.says(
+        "list signatories pledge",
+        "withdrawn  TIME  SHORT  org.example                      Org\n0 standing, 1 withdrawn, as of 6 entries\n",
+    );
+    terminal.says(
+        "list signatories pledge --at 5",
+        "active     TIME  SHORT  org.example                      Org\n1 standing, 0 withdrawn, as of 5 entries\n",
+    );
+    terminal.says("list statements", "pledge                           pledge       TIME  SHORT\n");
+    // A receipt is fetched again, also of what was superseded, and stands under the newest checkpoint.
+    terminal.says("receipt 4 --out again.tlog-proof", "receipt of entry 4 written to again.tlog-proof\n");
+    let verified = terminal.succeeds("verify endorsed.tlog-proof again.tlog-proof --policy registry.policy");
+    assert!(
+        verified.contains("endorsed.tlog-proof: VERIFIED") && verified.contains("again.tlog-proof: VERIFIED")
+    );
+    assert!(verified.contains("in the tree of size 5") && verified.contains("in the tree of size 6"));
+}
+
+#[test]
+fn verify_says_what_is_proved_and_needs_no_registry() {
+    let terminal = Terminal::with_pledge();
+    terminal.succeeds("endorse pledge --key org --out e.tlog-proof");
+    let line = "verify e.tlog-proof --policy registry.policy";
+    // The address leads nowhere: nobody is asked.
+    let said = run_in(terminal.folder.path(), "http://127.0.0.1:1", line);
+    assert_eq!((said.code, said.error.as_str()), (0, ""));
+    assert_eq!(
+        masked(&said.out),
+        r#"e.tlog-proof: VERIFIED
+  proved:
+    - the key HASH signed these words: party HASH endorsed version HASH, as read in "en"
+    - they are entry 4 of the log test.registry.example/log, in the tree of size 5 that the log key signed
+    - the registry is test.registry.example/log#HASH, as your policy says
+  stated by the registry, checkable by replay:
+    - the key HASH belonged to party HASH, with the role "admin", and was live at this entry
+    - party HASH calls itself "Org"
+    - the party's trust level is 0 (claimed)
+    - the party claims the domain org.example
+    - the version is titled "A pledge"
+    - received at TIME by the registry's clock
+    - after this entry the endorsement is active
+    - after this entry the version has exactly 1 standing endorsement, and 0 withdrawn
+    - the last lines rest on the state root in the entry; anyone can check it by replay: undersigned audit
+  not proved:
+    - that the party has anything to do with org.example: nobody has checked it
+    - the date: no witness has cosigned the tree
+    - what came after entry 4: this receipt is of that moment, and the party may have withdrawn or signed since
+"#
+    );
+    let receipt = std::fs::read(terminal.path("e.tlog-proof")).unwrap();
+    // Its negative twins: a byte anywhere, cut off, another registry's policy.
+    for at in (0..receipt.len()).step_by(97) {
+        let mut altered = receipt.clone();
+        altered[at] ^= 1;
+        std::fs::write(terminal.path("altered.tlog-proof"), altered).unwrap();
+        let said = terminal.run("verify altered.tlog-proof --policy registry.policy");
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "byte {at}");
+        assert!(
+            said.error.starts_with("error: altered.tlog-proof: NOT VERIFIED: "),
+            "byte {at}: {}",
+            said.error
+        );
+        assert!(said.error.contains("\nthis file proves nothing under this policy; "), "{}", said.error);
+    }
+    std::fs::write(terminal.path("cut.tlog-proof"), &receipt[..receipt.len() / 2]).unwrap();
+    assert_eq!(terminal.run("verify cut.tlog-proof --policy registry.policy").code, 1);
+    // One bad file among good ones fails the whole command.
+    assert_eq!(terminal.run("verify e.tlog-proof cut.tlog-proof --policy registry.policy").code, 1);
+    let other = Terminal::new();
+    std::fs::copy(other.path("registry.policy"), terminal.path("other.policy")).unwrap();
+    let said = terminal.run("verify e.tlog-proof --policy other.policy");
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.error.contains("NOT VERIFIED"), "{}", said.error);
+    // The right key and another genesis: still another registry.
+    let policy = std::fs::read_to_string(terminal.path("registry.policy")).unwrap();
+    let genesis = policy.split('#').nth(2).unwrap().split('\n').next().unwrap().to_owned();
+    std::fs::write(terminal.path("genesis.policy"), policy.replace(&genesis, &"0".repeat(64))).unwrap();
+    let said = terminal.run("verify e.tlog-proof --policy genesis.policy");
+    assert_eq!(said.code, 1);
+    assert!(said.error.contains("NOT VERIFIED"), "{}", said.error);
+    let file = "error: cannot read absent: No such file or directory (os error 2)";
+    let said = terminal.run("verify absent --policy registry.policy");
+    assert!(said.code == 4 && said.error.starts_with(file), "{said:?}");
+    assert_eq!(terminal.run("verify e.tlog-proof --policy absent").code, 4);
+}
+
+#[test]
+fn another_tool_signs() {
+    let terminal = Terminal::with_pledge();
+    terminal.says(
+        "prepare endorse pledge --public-key org.pub --out event.txt",
+        r"
+wrote event.txt for the key HASH to sign
+  endorse pledge in the registry test.registry.example/log#HASH
+  to be submitted before TIME
+Sign exactly this file, for example:
+  ssh-keygen -Y sign -n undersigned -f KEY event.txt
+  undersigned submit event.txt --signature event.txt.sig
+",
+    );
+    let event = std::fs::read_to_string(terminal.path("event.txt")).unwrap();
+    assert!(event.starts_with("undersigned event v1\n{") && event.ends_with("}\n"), "{event}");
+    let sign = |namespace: &str, file: &str| {
+        let output = Command::new("ssh-keygen")
+            .args(["-q", "-Y", "sign", "-n", namespace, "-f", "org", file])
+            .current_dir(terminal.folder.path())
+            .output()
+            .expect("ssh-keygen is installed by tests/run");
+        assert!(output.status.success(), "{output:?}");
+    };
+    std::fs::copy(terminal.path("event.txt"), terminal.path("other.txt")).unwrap();
+    sign("other", "other.txt");
+    terminal.fails(
+        "submit event.txt --signature other.txt.sig",
+        1,
+        "error: other.txt.sig is not a signature for this registry: its namespace is \"other\"\nsign with: ssh-keygen -Y sign -n undersigned ...\n",
+    );
+    // A signature over other words: the registry's own refusal.
+    std::fs::write(terminal.path("changed.txt"), event.replace("\"en\"", "\"pl\"")).unwrap();
+    sign("undersigned", "changed.txt");
+    let said = terminal.run("submit event.txt --signature changed.txt.sig");
+    assert_eq!(said.code, 1);
+    assert!(said.error.contains("does not verify"), "{}", said.error);
+    std::fs::write(terminal.path("no-event.txt"), "something else\n").unwrap();
+    assert_eq!(terminal.run("submit no-event.txt --signature changed.txt.sig").code, 1);
+    std::fs::write(terminal.path("short.sig"), [7; 63]).unwrap();
+    let said = terminal.run("submit event.txt --signature short.sig");
+    assert!(said.code == 1 && said.error.contains("short.sig is not a signature\n"), "{said:?}");
+    sign("undersigned", "event.txt");
+    terminal.says(
+        "submit event.txt --signature event.txt.sig --policy registry.policy --out s.tlog-proof",
+        r#"
+party HASH, called "Org", endorsed "A pledge" (version HASH), as read in "en"
+entry    4 of test.registry.example/log
+event    HASH
+receipt  s.tlog-proof (keep it: it proves this for ever, offline)
+"#,
+    );
+    let again = terminal.succeeds("submit event.txt --signature event.txt.sig --out again.tlog-proof");
+    assert!(again.starts_with("(this event was in the log already; here is its receipt again)\n"), "{again}");
+}
+
+#[test]
+fn typical_mistakes_are_told_with_what_to_do() {
+    let terminal = Terminal::with_pledge();
+    terminal.succeeds("key new stranger");
+    for (line, code, told) in [
+        (
+            "endorse pledge --key stranger",
+            1,
+            "error: the key HASH is not registered\nenter with it (undersigned party create), or let an admin of the party add it (undersigned party keys)\n",
+        ),
+        (
+            "endorse nothing --key org",
+            1,
+            "error: there is no statement with this slug or id\ncheck the index, hash, slug or id\n",
+        ),
+        (
+            "endorse pledge --key org --version zz",
+            1,
+            "error: \"zz\" is no version id\nan id has 64 lower-case hex digits\n",
+        ),
+        (
+            "endorse pledge --key gone",
+            4,
+            "error: there is no key file gone\nmake one with: undersigned key new gone\n",
+        ),
+        (
+            "party create --name Org --domain Org.Example --key org",
+            1,
+            "error: \"Org.Example\" is no domain of the log\nuse lower case and A-labels (xn--...), such as example.org\n",
+        ),
+        (
+            "statement publish Not_A_Slug --key org --text en=pledge.txt",
+            1,
+            "error: \"Not_A_Slug\" is no slug\nuse a-z, 0-9 and single hyphens, at most 64 characters\n",
+        ),
+        (
+            "statement publish pledge --key org --text pledge.txt",
+            1,
+            "error: \"pledge.txt\" is no text to publish\nwrite LANGUAGE=FILE, such as en=pledge.txt\n",
+        ),
+        ("show key zz", 1, "error: \"zz\" is no key id\nan id has 64 lower-case hex digits\n"),
+        (
+            "show entry 99",
+            1,
+            "error: there is no such entry in the published tree\ncheck the index, hash, slug or id\n",
+        ),
+        (
+            "list signatories pledge --at 999",
+            1,
+            "error: at must be 1 to 4, the published tree size\nsee the parameter named in the detail\n",
+        ),
+        (
+            "list statements --registry http://127.0.0.1:1",
+            3,
+            "error: cannot reach http://127.0.0.1:1/v1/statements?limit=1000\nis the registry running? check the address\n",
+        ),
+        (
+            "list statements --registry registry.example",
+            1,
+            "error: \"registry.example\" is no address of a registry: it does not say http:// or https://\nwrite it in full, for example https://registry.example or http://localhost:8080\n",
+        ),
+    ] {
+        terminal.fails(line, code, told);
+    }
+    for line in [
+        "nonsense",
+        "verify",
+        "endorse pledge",
+        "prepare endorse pledge --out x",
+        "serve --data x --listen y",
+    ] {
+        let said = terminal.run(line);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{line}: {said:?}");
+        assert!(said.error.starts_with("error: ") && said.error.contains("--help"), "{line}: {}", said.error);
+    }
+}
+
+#[test]
+fn json_answers_parse_and_say_the_same() {
+    let terminal = Terminal::with_pledge();
+    let json = |line: &str| -> serde_json::Value {
+        let out = terminal.succeeds(&format!("--json {line}"));
+        assert_eq!(out.lines().count(), 1, "{line}: one object on one line: {out}");
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{line}: {error}: {out}"))
+    };
+    let endorsed = json("endorse pledge --key org --out e.tlog-proof");
+    assert_eq!(
+        (&endorsed["index"], &endorsed["is_new"], &endorsed["anchored"]),
+        (&4.into(), &true.into(), &false.into())
+    );
+    let verified = json("verify e.tlog-proof --policy registry.policy");
+    let receipt = &verified["receipts"][0];
+    assert_eq!((&receipt["verified"], &receipt["index"]), (&true.into(), &4.into()));
+    assert_eq!(receipt["event"], endorsed["event"]);
+    for (line, member) in [
+        ("key show org", "key"),
+        ("key new another", "openssh"),
+        ("show entry 4", "entry"),
+        ("show statement pledge", "slug"),
+        ("show party org.example", "claimed_by"),
+        ("list statements", "statements"),
+        ("list signatories pledge", "signatories"),
+        ("policy", "fingerprint"),
+        ("prepare withdraw pledge --public-key org.pub --out w.txt", "file"),
+        ("receipt 4 --out r.tlog-proof", "receipt"),
+        ("withdraw pledge --key org --out w.tlog-proof", "event"),
+    ] {
+        assert!(!json(line)[member].is_null(), "{line} has {member}");
+    }
+    // Failures as well, on standard error.
+    for (line, code) in [("show statement none", 1), ("verify absent --policy registry.policy", 4)] {
+        let said = terminal.run(&format!("--json {line}"));
+        assert_eq!((said.code, said.out.as_str()), (code, ""));
+        let told: serde_json::Value = serde_json::from_str(&said.error).unwrap();
+        assert_eq!(told["exit_code"], code);
+        assert!(told["error"].is_string() && told["next"].is_string(), "{told}");
+    }
+}
+
+#[test]
+fn the_help_of_every_verb_has_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut waiting = vec![(String::new(), false)];
+    let mut verbs = 0;
+    while let Some((verb, shown_above)) = waiting.pop() {
+        let line = format!("{verb} --help").trim_start().to_owned();
+        let help = run_in(folder.path(), "http://127.0.0.1:1", &line);
+        assert_eq!((help.code, help.error.as_str()), (0, ""), "{line}");
+        let has_example = shown_above || help.out.contains("Example:");
+        let commands: Vec<String> = help
+            .out
+            .lines()
+            .skip_while(|line| *line != "Commands:")
+            .skip(1)
+            .take_while(|line| line.starts_with("  "))
+            .filter(|line| !line.starts_with("   "))
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|command| *command != "help")
+            .map(|command| format!("{verb} {command}").trim().to_owned())
+            .collect();
+        if commands.is_empty() {
+            verbs += 1;
+            assert!(has_example, "{line} has no example:\n{}", help.out);
+        }
+        waiting.extend(commands.into_iter().map(|command| (command, has_example)));
+    }
+    assert!(verbs >= 20, "{verbs} verbs were found");
+}
