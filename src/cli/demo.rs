@@ -186,8 +186,10 @@ impl Demo<'_> {
         output.line("\n6. Nothing before was changed or removed");
         let after = self.head()?;
         self.check_consistency(before, after)?;
-        output
-            .line(format!("   the tree of {} entries is the beginning of the tree of {}", before.0, after.0));
+        output.line(format!(
+            "   the tree of size {} is the beginning of the tree of size {}",
+            before.0, after.0
+        ));
         output.line("\n7. An audit replays everything: signatures, law, state, tiles");
         let source = audit::HttpSource::new(self.session.client.clone());
         let report = audit::audit(&source, &self.session.trust, &|_, _| {}).map_err(super::audit::failed)?;

@@ -2,386 +2,326 @@
 // database packages for notes, tiles and proofs, and Go's own Ed25519 for every signature.
 //
 // UNDERSIGNED_URL names the registry, UNDERSIGNED_POLICY the file with its trust anchor.
+// The log must not grow while the tests run, and must have more entries than one full tile.
+//
+// Here: checkpoint, bundles and tiles. Proofs and signatures are in the files of those names.
 package interop
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-const tileHeight = 8
+const (
+	tileHeight = 8
+	tileWidth  = 1 << tileHeight
+	// readers is how many requests run at once where there are tens of thousands.
+	readers = 8
+	// answerBytesMax bounds one answer: a bundle of 256 entries of 32,768 bytes, and their lengths.
+	answerBytesMax = tileWidth * (2 + 32768)
+)
 
-func base(t *testing.T) string {
-	url := os.Getenv("UNDERSIGNED_URL")
-	if url == "" {
-		t.Fatal("UNDERSIGNED_URL names no registry")
-	}
-	return url
+// A log is everything the tests compare with: the signed checkpoint, and the tree that Go makes of the
+// entries alone.
+type log struct {
+	verifier note.Verifier
+	signed   []byte
+	size     int64
+	root     tlog.Hash
+	entries  [][]byte
+	stored   storedHashes
+	// roots are the tree hashes by size; roots[0] is not used.
+	roots []tlog.Hash
 }
 
-func fetch(t *testing.T, path string, accept string) []byte {
+// storedHashes are the hashes of a tree as the tlog package numbers them.
+type storedHashes []tlog.Hash
+
+func (s storedHashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	var hashes []tlog.Hash
+	for _, index := range indexes {
+		if index < 0 || index >= int64(len(s)) {
+			return nil, fmt.Errorf("no hash is stored at %d", index)
+		}
+		hashes = append(hashes, s[index])
+	}
+	return hashes, nil
+}
+
+var readOnce = sync.OnceValues(readLog)
+
+func readWholeLog(t *testing.T) *log {
 	t.Helper()
-	body, err := tryFetch(base(t)+path, accept)
+	read, err := readOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return body
+	if read.size <= tileWidth {
+		t.Fatalf("the log has only %d entries; these tests want more than a full tile", read.size)
+	}
+	return read
 }
 
-func tryFetch(url string, accept string) ([]byte, error) {
-	request, err := http.NewRequest("GET", url, nil)
+func readLog() (*log, error) {
+	policy, err := os.ReadFile(os.Getenv("UNDERSIGNED_POLICY"))
+	if err != nil {
+		return nil, err
+	}
+	key, err := logKey(string(policy))
+	if err != nil {
+		return nil, err
+	}
+	l := &log{roots: []tlog.Hash{{}}}
+	if l.verifier, err = note.NewVerifier(key); err != nil {
+		return nil, err
+	}
+	if l.signed, err = fetch("/checkpoint", ""); err != nil {
+		return nil, err
+	}
+	if l.size, l.root, err = openCheckpoint(l.signed, l.verifier); err != nil {
+		return nil, err
+	}
+	for n := int64(0); n*tileWidth < l.size; n++ {
+		width := int(min(tileWidth, l.size-n*tileWidth))
+		bundle, err := fetch(tilePath(tlog.Tile{H: tileHeight, L: -1, N: n, W: width}), "")
+		if err != nil {
+			return nil, err
+		}
+		entries, err := splitBundle(bundle)
+		if err != nil || len(entries) != width {
+			return nil, fmt.Errorf("bundle %d has %d entries, not %d: %v", n, len(entries), width, err)
+		}
+		l.entries = append(l.entries, entries...)
+	}
+	for index, entry := range l.entries {
+		hashes, err := tlog.StoredHashes(int64(index), entry, l.stored)
+		if err != nil {
+			return nil, err
+		}
+		l.stored = append(l.stored, hashes...)
+		root, err := tlog.TreeHash(int64(index)+1, l.stored)
+		if err != nil {
+			return nil, err
+		}
+		l.roots = append(l.roots, root)
+	}
+	return l, nil
+}
+
+var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: readers}}
+
+// fetch reads one path of the registry.
+func fetch(path, accept string) ([]byte, error) {
+	url := os.Getenv("UNDERSIGNED_URL")
+	if url == "" {
+		return nil, errors.New("UNDERSIGNED_URL names no registry")
+	}
+	request, err := http.NewRequest(http.MethodGet, url+path, nil)
 	if err != nil {
 		return nil, err
 	}
 	if accept != "" {
 		request.Header.Set("Accept", accept)
 	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != 200 {
-		err = fmt.Errorf("%s: %s: %s", url, answer.Status, body)
+	body, err := io.ReadAll(io.LimitReader(answer.Body, answerBytesMax+1))
+	if err != nil {
+		return nil, err
 	}
-	return body, err
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s: %s", path, answer.Status, body)
+	}
+	if len(body) > answerBytesMax {
+		return nil, fmt.Errorf("%s: more than %d bytes", path, answerBytesMax)
+	}
+	return body, nil
 }
 
-// logKey is the one log line of the policy.
-func logKey(t *testing.T) string {
-	policy, err := os.ReadFile(os.Getenv("UNDERSIGNED_POLICY"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range strings.Split(string(policy), "\n") {
+// logKey is the verifier key of the one log line of a tlog-policy file.
+func logKey(policy string) (string, error) {
+	var keys []string
+	for line := range strings.Lines(policy) {
 		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == "log" {
-			return fields[1]
+			keys = append(keys, fields[1])
 		}
 	}
-	t.Fatal("the policy has no log line")
-	return ""
+	if len(keys) != 1 {
+		return "", fmt.Errorf("the policy has %d log lines, these tests want one", len(keys))
+	}
+	return keys[0], nil
 }
 
 // openCheckpoint opens a signed checkpoint with Go's note package.
-func openCheckpoint(t *testing.T, signed []byte) (int64, tlog.Hash) {
-	t.Helper()
-	verifier, err := note.NewVerifier(logKey(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+func openCheckpoint(signed []byte, verifier note.Verifier) (int64, tlog.Hash, error) {
 	opened, err := note.Open(signed, note.VerifierList(verifier))
 	if err != nil {
-		t.Fatal(err)
+		return 0, tlog.Hash{}, err
 	}
 	lines := strings.Split(opened.Text, "\n")
 	if len(lines) != 4 || lines[3] != "" || lines[0] != verifier.Name() {
-		t.Fatalf("not a checkpoint without extension lines: %q", opened.Text)
+		return 0, tlog.Hash{}, fmt.Errorf("not a checkpoint without extension lines: %q", opened.Text)
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || strconv.FormatInt(size, 10) != lines[1] {
+		return 0, tlog.Hash{}, fmt.Errorf("not a tree size: %q", lines[1])
 	}
 	root, err := tlog.ParseHash(lines[2])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return size, root
+	return size, root, err
 }
 
-// tiles reads hash tiles as the C2SP layout names them: Go's path without its height.
-type tiles struct{ t *testing.T }
+// tilePath is the C2SP path of a tile: Go's without the height, and `entries` where Go says `data`.
+func tilePath(tile tlog.Tile) string {
+	path := strings.Replace(tile.Path(), "tile/8/", "/tile/", 1)
+	return strings.Replace(path, "/tile/data/", "/tile/entries/", 1)
+}
 
-func (tiles) Height() int { return tileHeight }
+// splitBundle parts a bundle into its entries, each behind its length as 16 bits.
+func splitBundle(bundle []byte) ([][]byte, error) {
+	var entries [][]byte
+	for len(bundle) > 0 {
+		if len(bundle) < 2 {
+			return nil, errors.New("a length is cut off")
+		}
+		end := 2 + int(binary.BigEndian.Uint16(bundle))
+		if len(bundle) < end {
+			return nil, errors.New("an entry is cut off")
+		}
+		entries, bundle = append(entries, bundle[2:end]), bundle[end:]
+	}
+	return entries, nil
+}
 
-func (tiles) SaveTiles([]tlog.Tile, [][]byte) {}
+// servedTiles are the hash tiles of the registry, each asked for once.
+type servedTiles map[tlog.Tile][]byte
 
-func (r tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
+func (servedTiles) Height() int { return tileHeight }
+
+func (servedTiles) SaveTiles([]tlog.Tile, [][]byte) {}
+
+func (s servedTiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 	var all [][]byte
 	for _, tile := range wanted {
-		path := strings.Replace(tile.Path(), "tile/8/", "tile/", 1)
-		data, err := tryFetch(base(r.t)+"/"+path, "")
-		if err != nil {
-			return nil, err
+		if _, known := s[tile]; !known {
+			data, err := fetch(tilePath(tile), "")
+			if err != nil {
+				return nil, err
+			}
+			s[tile] = data
 		}
-		all = append(all, data)
+		all = append(all, s[tile])
 	}
 	return all, nil
 }
 
-// entries reads every bundle of a tree.
-func entries(t *testing.T, size int64) [][]byte {
-	var all [][]byte
-	for n := int64(0); n*256 < size; n++ {
-		width := int(min(256, size-n*256))
-		tile := tlog.Tile{H: tileHeight, L: -1, N: n, W: width}
-		path := strings.Replace(tile.Path(), "tile/8/data/", "tile/entries/", 1)
-		data := fetch(t, "/"+path, "")
-		for len(data) > 0 {
-			length := int(binary.BigEndian.Uint16(data))
-			all = append(all, data[2:2+length])
-			data = data[2+length:]
-		}
+func TestTheCheckpointOpensUnderTheKeyOfThePolicyAlone(t *testing.T) {
+	l := readWholeLog(t)
+	text, signature, found := bytes.Cut(l.signed, []byte("\n\n"))
+	if !found {
+		t.Fatal("the checkpoint has no signature")
 	}
-	if int64(len(all)) != size {
-		t.Fatalf("the bundles hold %d entries, the checkpoint says %d", len(all), size)
+	forge := func(text, signature []byte) []byte {
+		return bytes.Join([][]byte{text, signature}, []byte("\n\n"))
 	}
-	return all
-}
-
-func TestCheckpointOpensUnderTheKeyOfThePolicyAlone(t *testing.T) {
-	signed := fetch(t, "/checkpoint", "")
-	size, _ := openCheckpoint(t, signed)
-	if size < 257 {
-		t.Fatalf("the log has only %d entries; these tests want more than a full tile", size)
+	if !bytes.Equal(forge(text, signature), l.signed) {
+		t.Fatal("the forger cannot even copy")
 	}
-	verifier, _ := note.NewVerifier(logKey(t))
-	for name, altered := range map[string][]byte{
-		"another size":      bytes.Replace(signed, []byte("\n"+strconv.FormatInt(size, 10)+"\n"), []byte("\n1\n"), 1),
-		"another signature": append(bytes.TrimRight(signed, "=\n"), []byte("A==\n")...),
-	} {
-		if _, err := note.Open(altered, note.VerifierList(verifier)); err == nil {
-			t.Errorf("%s is accepted", name)
-		}
-	}
-	_, other, err := note.GenerateKey(nil, verifier.Name())
+	lines := bytes.Split(text, []byte("\n"))
+	otherRoot := tlog.RecordHash([]byte("another root"))
+	words := bytes.Split(bytes.TrimSuffix(signature, []byte("\n")), []byte(" "))
+	raw, err := base64.StdEncoding.DecodeString(string(words[len(words)-1]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger, _ := note.NewVerifier(other)
-	if _, err := note.Open(signed, note.VerifierList(stranger)); err == nil {
-		t.Error("another key of the same name is accepted")
+	raw[len(raw)-1] ^= 1
+	words[len(words)-1] = []byte(base64.StdEncoding.EncodeToString(raw))
+	for name, forged := range map[string][]byte{
+		"another size":      forge(bytes.Join([][]byte{lines[0], []byte("1"), lines[2]}, []byte("\n")), signature),
+		"another root":      forge(bytes.Join([][]byte{lines[0], lines[1], []byte(otherRoot.String())}, []byte("\n")), signature),
+		"another origin":    forge(append([]byte("x"), text...), signature),
+		"another signature": forge(text, append(bytes.Join(words, []byte(" ")), '\n')),
+	} {
+		var unverified *note.UnverifiedNoteError
+		var invalid *note.InvalidSignatureError
+		_, _, err := openCheckpoint(forged, l.verifier)
+		if !errors.As(err, &invalid) && !errors.As(err, &unverified) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, other, err := note.GenerateKey(nil, l.verifier.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := note.NewVerifier(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := openCheckpoint(l.signed, stranger); err == nil {
+		t.Error("another key of the same name opens the checkpoint")
 	}
 }
 
-func TestTilesAndBundlesGiveTheSignedRoot(t *testing.T) {
-	size, root := openCheckpoint(t, fetch(t, "/checkpoint", ""))
-	tree := tlog.Tree{N: size, Hash: root}
-	// TileHashReader checks every tile it reads against the signed root.
-	reader := tlog.TileHashReader(tree, tiles{t})
-	computed, err := tlog.TreeHash(size, reader)
-	if err != nil || computed != root {
-		t.Fatalf("tree hash %v, %v", computed, err)
+func TestTheBundlesGiveTheSignedRoot(t *testing.T) {
+	l := readWholeLog(t)
+	if l.roots[l.size] != l.root {
+		t.Fatalf("the entries give %v, the log signed %v", l.roots[l.size], l.root)
 	}
-	for index, entry := range entries(t, size) {
-		hashes, err := reader.ReadHashes([]int64{tlog.StoredHashIndex(0, int64(index))})
+}
+
+func TestEveryTileIsWhatTheEntriesMakeOfIt(t *testing.T) {
+	l := readWholeLog(t)
+	tiles := tlog.NewTiles(tileHeight, 0, l.size)
+	levels := map[int]bool{}
+	for _, tile := range tiles {
+		levels[tile.L] = true
+		want, err := tlog.ReadTileData(tile, l.stored)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if hashes[0] != tlog.RecordHash(entry) {
-			t.Fatalf("entry %d is not the leaf of its tile", index)
-		}
-	}
-}
-
-func parseHashes(t *testing.T, texts []string) []tlog.Hash {
-	var hashes []tlog.Hash
-	for _, text := range texts {
-		hash, err := tlog.ParseHash(text)
+		served, err := fetch(tilePath(tile), "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		hashes = append(hashes, hash)
-	}
-	return hashes
-}
-
-func TestProofsOfTheServerVerify(t *testing.T) {
-	size, root := openCheckpoint(t, fetch(t, "/checkpoint", ""))
-	all := entries(t, size)
-	reader := tlog.TileHashReader(tlog.Tree{N: size, Hash: root}, tiles{t})
-	for index := int64(0); index < size; index += 7 {
-		for _, tree := range []int64{size, index + 1, (index + 1 + size) / 2} {
-			var answer struct {
-				Root   string
-				Hashes []string
-			}
-			body := fetch(t, fmt.Sprintf("/v1/proof/inclusion?index=%d&size=%d", index, tree), "")
-			if err := json.Unmarshal(body, &answer); err != nil {
-				t.Fatal(err)
-			}
-			at, err := tlog.TreeHash(tree, reader)
-			if err != nil {
-				t.Fatal(err)
-			}
-			proof := tlog.RecordProof(parseHashes(t, answer.Hashes))
-			leaf := tlog.RecordHash(all[index])
-			if err := tlog.CheckRecord(proof, tree, at, index, leaf); err != nil {
-				t.Fatalf("inclusion %d in %d: %v", index, tree, err)
-			}
-			if answer.Root != at.String() {
-				t.Fatalf("root of %d: %s, want %v", tree, answer.Root, at)
-			}
-			leaf[0] ^= 1
-			if tlog.CheckRecord(proof, tree, at, index, leaf) == nil {
-				t.Fatal("a proof for another leaf is accepted")
-			}
+		if !bytes.Equal(served, want) {
+			t.Errorf("%s is not what the entries make of it", tilePath(tile))
 		}
 	}
-	for from := int64(1); from <= size; from += 11 {
-		var answer struct{ Hashes []string }
-		body := fetch(t, fmt.Sprintf("/v1/proof/consistency?from=%d&to=%d", from, size), "")
-		if err := json.Unmarshal(body, &answer); err != nil {
-			t.Fatal(err)
-		}
-		old, err := tlog.TreeHash(from, reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		proof := tlog.TreeProof(parseHashes(t, answer.Hashes))
-		if err := tlog.CheckTree(proof, size, root, from, old); err != nil {
-			t.Fatalf("consistency %d to %d: %v", from, size, err)
-		}
-		old[0] ^= 1
-		if from < size && tlog.CheckTree(proof, size, root, from, old) == nil {
-			t.Fatal("a proof for another old root is accepted")
+	if !levels[0] || !levels[1] {
+		t.Errorf("tiles of two levels were expected: %v", tiles)
+	}
+	// A reader who has seen the signed root alone gets there by tiles, and checks each on the way.
+	reader := tlog.TileHashReader(tlog.Tree{N: l.size, Hash: l.root}, servedTiles{})
+	for size := int64(1); size <= l.size; size++ {
+		root, err := tlog.TreeHash(size, reader)
+		if err != nil || root != l.roots[size] {
+			t.Fatalf("the tiles give %v for size %d, the entries %v: %v", root, size, l.roots[size], err)
 		}
 	}
 }
 
-// proofFile is a C2SP tlog-proof v1 file, read here from its specification.
-func proofFile(t *testing.T, file []byte) (extra []byte, index int64, proof tlog.RecordProof, checkpoint []byte) {
-	t.Helper()
-	head, checkpoint, found := bytes.Cut(file, []byte("\n\n"))
-	lines := strings.Split(string(head), "\n")
-	if !found || lines[0] != "c2sp.org/tlog-proof@v1" {
-		t.Fatalf("not a proof file: %q", lines[0])
-	}
-	lines = lines[1:]
-	if text, isExtra := strings.CutPrefix(lines[0], "extra "); isExtra {
-		var err error
-		if extra, err = base64.StdEncoding.Strict().DecodeString(text); err != nil {
-			t.Fatal(err)
-		}
-		lines = lines[1:]
-	}
-	text, isIndex := strings.CutPrefix(lines[0], "index ")
-	index, err := strconv.ParseInt(text, 10, 64)
-	if !isIndex || err != nil {
-		t.Fatalf("no index line: %q", lines[0])
-	}
-	return extra, index, parseHashes(t, lines[1:]), checkpoint
-}
-
-func TestReceiptsAreProofFiles(t *testing.T) {
-	size, _ := openCheckpoint(t, fetch(t, "/checkpoint", ""))
-	for index := int64(0); index < size; index += 13 {
-		file := fetch(t, fmt.Sprintf("/v1/receipts/%d", index), "")
-		extra, claimed, proof, checkpoint := proofFile(t, file)
-		tree, root := openCheckpoint(t, checkpoint)
-		// The canonical text of the entry inside the extra line is the leaf.
-		var parts struct{ Entry json.RawMessage }
-		if err := json.Unmarshal(extra, &parts); err != nil {
-			t.Fatal(err)
-		}
-		if err := tlog.CheckRecord(proof, tree, root, claimed, tlog.RecordHash(parts.Entry)); err != nil || claimed != index {
-			t.Fatalf("receipt %d: index %d, %v", index, claimed, err)
-		}
-		bare := fetch(t, fmt.Sprintf("/v1/proof/inclusion?index=%d", index), "text/plain")
-		none, claimed, proof, checkpoint := proofFile(t, bare)
-		tree, root = openCheckpoint(t, checkpoint)
-		if none != nil {
-			t.Fatal("a bare proof has an extra line")
-		}
-		if err := tlog.CheckRecord(proof, tree, root, claimed, tlog.RecordHash(parts.Entry)); err != nil {
-			t.Fatalf("bare proof %d: %v", index, err)
+func TestNothingIsServedBeyondTheSignedTree(t *testing.T) {
+	l := readWholeLog(t)
+	next := tlog.Tile{H: tileHeight, N: l.size / tileWidth, W: int(l.size%tileWidth) + 1}
+	for _, level := range []int{-1, 0} {
+		next.L = level
+		if body, err := fetch(tilePath(next), ""); err == nil {
+			t.Errorf("%s is served: %d bytes", tilePath(next), len(body))
 		}
 	}
-}
-
-type proofMember struct{ Hash, Key, Method, Signature string }
-
-// sshSigned is what OpenSSH signs (PROTOCOL.sshsig): magic, namespace, reserved, hash name, hash.
-func sshSigned(hashName string, message []byte) []byte {
-	var hash []byte
-	switch hashName {
-	case "sha256":
-		sum := sha256.Sum256(message)
-		hash = sum[:]
-	case "sha512":
-		sum := sha512.Sum512(message)
-		hash = sum[:]
-	}
-	signed := []byte("SSHSIG")
-	for _, part := range [][]byte{[]byte("undersigned"), nil, []byte(hashName), hash} {
-		signed = binary.BigEndian.AppendUint32(signed, uint32(len(part)))
-		signed = append(signed, part...)
-	}
-	return signed
-}
-
-func TestEverySignatureOfEveryEntryVerifies(t *testing.T) {
-	size, _ := openCheckpoint(t, fetch(t, "/checkpoint", ""))
-	methods := map[string]int{}
-	for index, bytesOfEntry := range entries(t, size) {
-		var entry struct {
-			Event  json.RawMessage
-			Proofs []proofMember
-		}
-		if err := json.Unmarshal(bytesOfEntry, &entry); err != nil {
-			t.Fatal(err)
-		}
-		// Canonical: sorted and without blanks, it is what Go writes of the same values.
-		var value any
-		decoder := json.NewDecoder(bytes.NewReader(bytesOfEntry))
-		decoder.UseNumber()
-		if err := decoder.Decode(&value); err != nil {
-			t.Fatal(err)
-		}
-		var canonical bytes.Buffer
-		encoder := json.NewEncoder(&canonical)
-		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(value); err != nil || !bytes.Equal(bytes.TrimSpace(canonical.Bytes()), bytesOfEntry) {
-			t.Fatalf("entry %d is not canonical JSON: %v", index, err)
-		}
-		var event struct{ Signers []string }
-		if err := json.Unmarshal(entry.Event, &event); err != nil {
-			t.Fatal(err)
-		}
-		signable := append(append([]byte("undersigned event v1\n"), entry.Event...), '\n')
-		if len(event.Signers) != len(entry.Proofs) || len(entry.Proofs) == 0 {
-			t.Fatalf("entry %d: %d signers, %d proofs", index, len(event.Signers), len(entry.Proofs))
-		}
-		for position, proof := range entry.Proofs {
-			key, _ := base64.StdEncoding.DecodeString(proof.Key)
-			signature, _ := base64.StdEncoding.DecodeString(proof.Signature)
-			id := sha256.Sum256(append([]byte("ed25519\n"), key...))
-			if hex.EncodeToString(id[:]) != event.Signers[position] {
-				t.Fatalf("entry %d: the key of proof %d has another id", index, position)
-			}
-			message := signable
-			if proof.Method == "sshsig" {
-				message = sshSigned(proof.Hash, signable)
-			}
-			if !ed25519.Verify(key, message, signature) {
-				t.Fatalf("entry %d: proof %d does not verify", index, position)
-			}
-			if ed25519.Verify(key, append(message, '\n'), signature) {
-				t.Fatalf("entry %d: proof %d verifies over other bytes", index, position)
-			}
-			methods[proof.Method]++
-		}
-	}
-	for _, method := range []string{"ed25519", "sshsig"} {
-		if methods[method] == 0 {
-			t.Errorf("no entry was signed by the method %s", method)
-		}
-	}
-	t.Logf("%d entries, signatures by method: %v", size, methods)
 }
