@@ -6,7 +6,7 @@
 //!
 //! Not for serving: nothing here outlives the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
@@ -49,6 +49,8 @@ struct State {
     objects: BTreeMap<Name, Object>,
     calls: u64,
     faults: BTreeMap<u64, Fault>,
+    /// Names whose next write is refused.
+    refusals: BTreeSet<Name>,
     is_stopped: bool,
 }
 
@@ -76,10 +78,17 @@ impl MemoryStore {
         self.state().faults.insert(number, fault);
     }
 
+    /// Lets the next write of this name be refused, whichever call it is: several loops share a store, and
+    /// which of them makes the next call is not for a test to say.
+    pub fn refuse_write(&self, name: &Name) {
+        self.state().refusals.insert(name.clone());
+    }
+
     /// Starts anew: no faults, writes allowed, and what was pending is what `power_cut` left of it.
     pub fn restart(&self, power_cut: PowerCut) {
         let mut state = self.state();
         state.faults.clear();
+        state.refusals.clear();
         state.is_stopped = false;
         state.objects.retain(|_, object| object.is_durable || power_cut != PowerCut::Absent);
         for object in state.objects.values_mut().filter(|object| !object.is_durable) {
@@ -121,6 +130,7 @@ impl MemoryStore {
     ) -> Result<T, StoreError> {
         let mut state = self.state();
         let fault = state.next_fault();
+        let fault = if state.refusals.remove(name) { Some(Fault::Refused) } else { fault };
         if state.is_stopped {
             let source = "an earlier write failed with an unknown outcome".into();
             return Err(StoreError::Uncertain { name: name.clone(), source });
