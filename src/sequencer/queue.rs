@@ -160,6 +160,22 @@ impl<L: Law> Intake<L> {
         self.shared.ring.notify_all();
     }
 
+    /// Closes the intake for want of anybody who decides: whoever stands in line is told that nothing
+    /// happened, and the answer to a question never comes.
+    pub(super) fn abandon(&self) {
+        let mut line = self.lock();
+        line.is_closed = true;
+        line.bytes = 0;
+        let waiting = std::mem::take(&mut line.waiting);
+        let questions = std::mem::take(&mut line.questions);
+        drop(line);
+        for waiting in waiting {
+            // Who waited may have gone.
+            let _ = waiting.reply.send(Err(NotLogged::Later(Later::Stopping)));
+        }
+        drop(questions);
+    }
+
     /// How many submissions and bytes wait.
     #[must_use]
     pub fn depth(&self) -> (usize, usize) {

@@ -100,7 +100,14 @@ pub fn start<L: Law>(
     let publish_recent = Arc::clone(&recent_entries);
     let settle_store = Arc::clone(&store);
     let threads = [
-        spawn("sequencer", Box::new(move || Ok(sequencer.run(&line)?))),
+        spawn(
+            "sequencer",
+            Box::new(move || {
+                // Also after a panic: the handlers hold the line, so it does not go away by itself.
+                let abandoned = AbandonedAtEnd(line);
+                Ok(sequencer.run(&abandoned.0)?)
+            }),
+        ),
         spawn(
             "publish",
             Box::new(move || {
@@ -117,6 +124,15 @@ pub fn start<L: Law>(
     ];
     let threads = threads.into_iter().collect::<io::Result<Vec<_>>>().map_err(RecoverError::Threads)?;
     Ok(Running { intake, published, sizes, recent_entries, store, stopped, threads })
+}
+
+/// An intake that nobody takes from any more once this is dropped.
+struct AbandonedAtEnd<L: Law>(Intake<L>);
+
+impl<L: Law> Drop for AbandonedAtEnd<L> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 impl<L: Law> Running<L> {

@@ -270,6 +270,32 @@ fn another_writer_stops_the_log() {
     bench.check_whole("another writer");
 }
 
+/// Who stood in line behind the batch that stopped the log once waited for ever: the handlers keep the line
+/// alive, so their replies were never dropped, and the end of the process cut them off without an answer.
+#[test]
+fn whoever_stands_in_line_when_the_log_stops_is_told() {
+    let mut bench = Bench::new();
+    let running = bench.start().unwrap();
+    assert!(matches!(bench.submit(&running, b"one"), Some(Ok(_))));
+    bench.store.plant(&Name::batch(1), Some(b"somebody else's"));
+    // The sequencer waits in a question until both stand in line; each fills a batch of its own.
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let asked = running.intake().ask(move |_| wait.recv().is_ok()).unwrap();
+    let first = running.intake().submit(b"two".to_vec(), BATCH_BYTES_MAX).unwrap();
+    let second = running.intake().submit(b"three".to_vec(), BATCH_BYTES_MAX).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(asked.blocking_recv(), Ok(true));
+    assert!(first.blocking_recv().is_err(), "the outcome of the first is unknown");
+    let told = second.blocking_recv().expect("the second is answered");
+    assert!(matches!(told, Err(NotLogged::Later(Later::Stopping))), "{told:?}");
+    assert_eq!(running.intake().submit(b"four".to_vec(), 4).err(), Some(Later::Stopping));
+    assert!(running.intake().ask(|law| law.size()).is_err());
+    assert!(running.stop().is_err());
+    bench.store.plant(&Name::batch(1), None);
+    bench.store.restart(PowerCut::None);
+    bench.check_whole("a line behind another writer");
+}
+
 #[test]
 fn a_clock_that_cannot_be_believed_stops_intake_and_nothing_else() {
     let mut bench = Bench::new();
