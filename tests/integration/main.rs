@@ -5,6 +5,7 @@
 mod support;
 
 mod cli;
+mod codes;
 mod http;
 mod repeats;
 mod replay;
