@@ -4,6 +4,7 @@
 //! - `proofs`: auditors get entries, receipts and proofs;
 //! - `lists`: everybody gets statements, signatories and parties;
 //! - `about`: what the registry says of itself;
+//! - `views`: what the answers say, apart from how they look;
 //! - `problem`: the one place that turns errors into status codes.
 //!
 //! Every answer is built from one published tree and names it. Never from here: files, keys, the law.
@@ -15,6 +16,7 @@ mod prepare;
 pub mod problem;
 mod proofs;
 mod submit;
+mod views;
 
 use std::sync::Arc;
 

@@ -15,9 +15,9 @@ use undersigned_registry::record::{Record, StateKey};
 use undersigned_registry::rules::Facts as _;
 
 use super::answer::{ask, raw_json, wants_text};
-use super::lists::find_statement;
 use super::problem::Problem;
 use super::submit::{expect_json, read_body};
+use super::views::statement::find_statement;
 use crate::node::Handle;
 use crate::sequencer::RegistryLaw;
 
