@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod limits;
 pub mod telemetry;
 
 pub mod disk;
