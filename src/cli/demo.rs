@@ -66,7 +66,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     telemetry::start_quiet(LogFormat::Text);
-    let data = folder(args.data.as_deref())?;
+    let data = empty_folder(args.data.as_deref(), "demo")?;
     let place = Place { data: data.join("registry"), guard: Some(data.join("guard")) };
     let clock = Arc::new(SystemClock::new());
     let birth = Birth {
@@ -120,13 +120,14 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     result
 }
 
-fn folder(named: Option<&Path>) -> Result<PathBuf, CliError> {
+/// The folder that was named if it is empty, or a new one among the temporary files.
+pub(super) fn empty_folder(named: Option<&Path>, what: &str) -> Result<PathBuf, CliError> {
     let path = match named {
         Some(path) => path.to_owned(),
         None => {
             let random = keyring::random_bytes()?;
             let suffix: String = random.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-            std::env::temp_dir().join(format!("undersigned-demo-{suffix}"))
+            std::env::temp_dir().join(format!("undersigned-{what}-{suffix}"))
         }
     };
     let failed = |error: std::io::Error| CliError::file("make the folder", &path, &error);

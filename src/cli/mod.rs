@@ -4,6 +4,7 @@
 //! people goes to standard output; errors, with a line that says what to do next, to standard error.
 
 mod audit;
+mod bench;
 mod demo;
 mod endorse;
 mod error;
@@ -70,6 +71,7 @@ enum Verb {
     Policy(policy::Args),
     Verify(verify::Args),
     Audit(audit::Args),
+    Bench(bench::Args),
     #[command(subcommand)]
     Export(export::Verb),
     #[command(subcommand)]
@@ -113,6 +115,7 @@ pub fn run() -> ExitCode {
         Verb::Policy(args) => policy::run(&args, output),
         Verb::Verify(args) => verify::run(&args, output),
         Verb::Audit(args) => audit::run(&args, output),
+        Verb::Bench(args) => bench::run(&args, output),
         Verb::Export(verb) => export::run(&verb, output),
         Verb::Show(verb) => look::show(&verb, output),
         Verb::List(verb) => look::list(&verb, output),

@@ -1,0 +1,249 @@
+//! `bench`: how fast this machine signs, decides, proves and answers, with what is measured said beside it.
+//!
+//! The server is this same program in a process of its own, the generator shares its cores, and every
+//! request was signed before its row begins. Set-up is not timed. A figure is worth comparing only with
+//! another of the same run or the same quiet machine, which is why the rate of bare signature checks, the
+//! floor under everything, stands first.
+
+mod crypto;
+mod load;
+mod population;
+mod server;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::CliError;
+use super::output::Output;
+use crate::telemetry::{self, LogFormat};
+use population::{Population, RowRequests, Wanted};
+use server::Server;
+
+const EXAMPLE: &str = "Example:
+  undersigned bench
+  undersigned bench --json --clients 1,64 --seconds 5 --parties 20000 --endorsed 2000
+
+Needs a quiet machine to mean anything. Writes some hundred MB into a temporary folder and removes it.";
+
+/// How many requests a client of a row can send in a second at most, for the size of its pool: a durable
+/// answer takes a file system more than 0.5 ms.
+const REQUESTS_PER_CLIENT_SECOND_MAX: usize = 2_000;
+
+/// Measure receipts per second, latency, sizes and signature checks on this machine
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(super) struct Args {
+    /// Clients of each row, one row after another
+    #[arg(long, value_delimiter = ',', default_value = "1,64,1024", value_name = "N,N")]
+    clients: Vec<usize>,
+    /// Seconds of each row
+    #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Organisations in the registry, each with a key of its own; a row has at most as many requests
+    #[arg(long, default_value_t = 400_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    parties: u64,
+    /// Endorsements that stand already when the first row begins
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    endorsed: u64,
+    /// Empty folder for the registry, removed at the end [default: one among the temporary files]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+}
+
+/// One row of the load: so many clients, each sending its next request when it has the last answer.
+#[derive(Debug, Serialize)]
+struct Row {
+    clients: usize,
+    /// From the first request to the last answer.
+    seconds: f64,
+    /// Receipts a second.
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    /// Answers that say "later": 429 and 503.
+    refused: u64,
+    /// Any other answer that is no receipt, and broken connections.
+    errors: u64,
+    /// Whether the signed requests ran out before the time did.
+    ran_out: bool,
+    /// Receipts that were checked offline after the row; one that fails ends the run.
+    verified: usize,
+}
+
+/// What is printed, and with `--json` the whole of it.
+#[derive(Debug, Serialize)]
+struct Report {
+    verify_strict_per_second_one_core: f64,
+    receipts: Vec<Row>,
+    receipt_bytes_mean: u64,
+    /// Of the server's process, at its highest.
+    rss_bytes_max: u64,
+    /// Records in the state tree when the server ends.
+    state_records: u64,
+    stored_bytes_per_entry: u64,
+    setup: Setup,
+    machine: Machine,
+}
+
+/// What the rows stand on.
+#[derive(Debug, Serialize)]
+struct Setup {
+    parties: u64,
+    endorsed: u64,
+    entries: u64,
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Machine {
+    cores: usize,
+    processor: String,
+    kernel: String,
+}
+
+pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
+    telemetry::start_quiet(LogFormat::Text);
+    if args.endorsed > args.parties {
+        return Err(CliError::local(format!(
+            "{} endorsements need as many organisations, and there are {}\nraise --parties or lower --endorsed",
+            args.endorsed, args.parties
+        )));
+    }
+    let folder = Folder::make(args.data.clone())?;
+    let verify_strict = crypto::strict_checks_per_second();
+    output.line(format!("signature checks   {verify_strict:>10.0}/s on one core (Ed25519, strict)"));
+
+    let begun = Instant::now();
+    let wanted = Wanted { parties: args.parties, endorsed: args.endorsed, rows: args.clients.len() };
+    let mut population = Population::make(&folder.path, &wanted, output)?;
+    let setup = Setup {
+        parties: args.parties,
+        endorsed: args.endorsed,
+        entries: population.entries(),
+        seconds: begun.elapsed().as_secs_f64(),
+    };
+    output.line(format!(
+        "set up             {} organisations, {} entries in {:.1} s (not part of any figure)",
+        setup.parties, setup.entries, setup.seconds
+    ));
+
+    let server = Server::start(population.place())?;
+    output.line("                    clients  receipts/s    p50 ms    p99 ms  refused  errors");
+    let mut receipts = Vec::with_capacity(args.clients.len());
+    let (mut answered, mut bytes) = (0u64, 0u64);
+    for (row, clients) in args.clients.iter().copied().enumerate() {
+        let seconds = usize::try_from(args.seconds).unwrap_or(usize::MAX);
+        let pool = clients.saturating_mul(seconds).saturating_mul(REQUESTS_PER_CLIENT_SECOND_MAX);
+        let requests: RowRequests = population.requests(row, pool, server.address(), output)?;
+        let run = load::run(server.address(), requests, clients, Duration::from_secs(args.seconds))?;
+        let verified = population.verify(&run.samples)?;
+        let figures = run.row(clients, verified);
+        output.line(format!(
+            "receipts           {:>8}  {:>10.0}  {:>8.2}  {:>8.2}  {:>7}  {:>6}",
+            figures.clients,
+            figures.per_second,
+            figures.p50_ms,
+            figures.p99_ms,
+            figures.refused,
+            figures.errors
+        ));
+        answered += run.receipts();
+        bytes += run.receipt_bytes;
+        population.count_endorsed(run.receipts());
+        receipts.push(figures);
+    }
+    let rss_bytes_max = server.rss_bytes_max()?;
+    server.stop()?;
+    let entries = population.entries();
+    let report = Report {
+        verify_strict_per_second_one_core: verify_strict,
+        receipts,
+        receipt_bytes_mean: bytes.checked_div(answered).unwrap_or(0),
+        rss_bytes_max,
+        state_records: population.state_records(),
+        stored_bytes_per_entry: folder.stored_bytes()?.checked_div(entries).unwrap_or(0),
+        setup,
+        machine: machine(),
+    };
+    say(&report, output);
+    output.object(&serde_json::to_value(&report).map_err(|error| CliError::local(error.to_string()))?);
+    Ok(())
+}
+
+fn say(report: &Report, output: Output) {
+    for row in &report.receipts {
+        output.line(format!(
+            "at {:>4} clients    {:>10.2} receipts for each signature check that one core could make",
+            row.clients,
+            row.per_second / report.verify_strict_per_second_one_core
+        ));
+    }
+    output.line(format!("receipt            {:>10} bytes on average", report.receipt_bytes_mean));
+    output.line(format!(
+        "server memory      {:>10} MB at its highest, with {} state records",
+        report.rss_bytes_max / 1_000_000,
+        report.state_records
+    ));
+    output
+        .line(format!("on disk            {:>10} bytes an entry, all files", report.stored_bytes_per_entry));
+    let machine = &report.machine;
+    output.line(format!(
+        "machine            {} cores, {}, {}",
+        machine.cores, machine.processor, machine.kernel
+    ));
+}
+
+/// The folder of the run, removed when it is over.
+struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    fn make(named: Option<PathBuf>) -> Result<Self, CliError> {
+        super::demo::empty_folder(named.as_deref(), "bench").map(|path| Self { path })
+    }
+
+    /// The bytes of all files, as the file system counts their blocks.
+    fn stored_bytes(&self) -> Result<u64, CliError> {
+        use std::os::unix::fs::MetadataExt as _;
+        let failed = |path: &std::path::Path, error| CliError::file("read", path, &error);
+        let mut bytes = 0u64;
+        let mut folders = vec![self.path.clone()];
+        while let Some(folder) = folders.pop() {
+            for item in std::fs::read_dir(&folder).map_err(|error| failed(&folder, error))? {
+                let path = item.map_err(|error| failed(&folder, error))?.path();
+                let about = std::fs::symlink_metadata(&path).map_err(|error| failed(&path, error))?;
+                if about.is_dir() {
+                    folders.push(path);
+                } else {
+                    bytes = bytes.saturating_add(about.blocks().saturating_mul(512));
+                }
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is left for the owner of the temporary folder.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+fn machine() -> Machine {
+    let first_line = |path: &str, wanted: &str| {
+        std::fs::read_to_string(path)
+            .ok()
+            .and_then(|text| text.lines().find(|line| line.starts_with(wanted)).map(str::to_owned))
+            .unwrap_or_default()
+    };
+    let processor = first_line("/proc/cpuinfo", "model name");
+    Machine {
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        processor: processor.split_once(':').map_or("", |(_, name)| name.trim()).to_owned(),
+        kernel: first_line("/proc/version", "Linux").split_whitespace().take(3).collect::<Vec<_>>().join(" "),
+    }
+}
