@@ -21,6 +21,7 @@ mod views;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -31,7 +32,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use undersigned_registry::envelope::SUBMISSION_BYTES_MAX;
 
 use crate::node::Handle;
-use crate::read::static_files::{StaticFiles, StaticProblem};
+use crate::read::static_files::{Shown, StaticFiles, StaticProblem};
 use problem::Problem;
 
 /// The whole public API over a running node, without a socket.
@@ -39,7 +40,10 @@ pub fn app(handle: Handle) -> Router {
     let published = handle.published.clone();
     let files = StaticFiles {
         store: Arc::clone(&handle.store),
-        published_size: Arc::new(move || published.borrow().head.size),
+        published: Arc::new(move || {
+            let tree = Arc::clone(&published.borrow());
+            Shown { size: tree.head.size, checkpoint: Bytes::from_owner(Arc::clone(&tree.checkpoint)) }
+        }),
         problem: Arc::new(static_problem),
     };
     let api = Router::new()

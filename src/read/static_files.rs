@@ -6,6 +6,9 @@
 //! is cut from a wider one, whose bytes begin with it. A file that does not have the length or the entries
 //! its name promises is never served (a power cut can leave it torn).
 //!
+//! The checkpoint is the one that those tiles belong to, not the file of that name: the file is replaced
+//! a moment earlier, and who read it then would be refused the tiles that it names.
+//!
 //! Reads never wait for writes. They run where blocking is allowed, a bounded number at a time.
 //!
 //! Not here: compression, the mirror's prefix (nest the router), and the text of errors: the caller gives a
@@ -66,13 +69,22 @@ pub enum StaticProblem {
     Unreadable,
 }
 
+/// A published tree, as much of it as the static files show.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Its size: no tile is served beyond it.
+    pub size: TreeSize,
+    /// The signed checkpoint.
+    pub checkpoint: Bytes,
+}
+
 /// What the static read side needs to know from outside.
 #[derive(Clone)]
 pub struct StaticFiles {
     /// Where the objects are.
     pub store: Arc<dyn Store>,
-    /// The size of the newest published checkpoint.
-    pub published_size: Arc<dyn Fn() -> TreeSize + Send + Sync>,
+    /// The newest published tree, asked for each request.
+    pub published: Arc<dyn Fn() -> Shown + Send + Sync>,
     /// Makes the answer for a problem: status, media type and body.
     pub problem: Arc<dyn Fn(StaticProblem) -> Response + Send + Sync>,
 }
@@ -98,8 +110,8 @@ struct Files {
 }
 
 async fn checkpoint(State(files): State<Files>) -> Response {
-    let read = files.read(|files| found(files.store.get(&Name::checkpoint()))).await;
-    files.answer(read, [(CONTENT_TYPE, PLAIN_TEXT), (CACHE_CONTROL, CHECKPOINT_CACHE)])
+    let checkpoint = (files.files.published)().checkpoint;
+    files.answer(Ok(checkpoint), [(CONTENT_TYPE, PLAIN_TEXT), (CACHE_CONTROL, CHECKPOINT_CACHE)])
 }
 
 async fn tile(State(files): State<Files>, uri: Uri) -> Response {
@@ -191,7 +203,7 @@ fn parse_blob(path: &str) -> Option<Name> {
 /// A tile, from its own file or from the beginning of a wider one.
 fn read_tile(files: &StaticFiles, path: &TilePath) -> Result<Bytes, StaticProblem> {
     let tile = Wanted::from(path);
-    let published = tile.width_at((files.published_size)()).ok_or(StaticProblem::NotFound)?;
+    let published = tile.width_at((files.published)().size).ok_or(StaticProblem::NotFound)?;
     if tile.width > published {
         return Err(StaticProblem::NotFound);
     }

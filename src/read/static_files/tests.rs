@@ -28,7 +28,10 @@ impl Site {
         let store = Arc::new(MemoryStore::new());
         let files = StaticFiles {
             store: store.clone(),
-            published_size: Arc::new(move || TreeSize::new(size)),
+            published: Arc::new(move || Shown {
+                size: TreeSize::new(size),
+                checkpoint: Bytes::from(format!("origin\n{size}\n")),
+            }),
             problem: Arc::new(|problem| {
                 let status = match problem {
                     StaticProblem::NotFound => StatusCode::NOT_FOUND,
@@ -107,12 +110,22 @@ fn bundle(width: u16) -> Vec<u8> {
 
 #[test]
 fn the_checkpoint_is_text_that_nobody_keeps() {
-    let site = Site::with_size(0);
-    site.check_not_found("/checkpoint");
-    site.store.put_checkpoint(b"origin\n5\n").expect("put");
+    let site = Site::with_size(5);
     let answer = site.get("/checkpoint");
     assert_eq!((answer.status, &*answer.body), (StatusCode::OK, &b"origin\n5\n"[..]));
     answer.check_headers(&[("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")]);
+}
+
+#[test]
+fn no_checkpoint_is_served_whose_tiles_would_be_refused() {
+    // As it is between the moment when the file is replaced and the one when its tree is published.
+    let site = Site::with_size(5);
+    site.put("tile/0/000.p/5", &hashes(5));
+    site.put("tile/0/000.p/6", &hashes(6));
+    site.store.put_checkpoint(b"origin\n6\n").expect("put");
+    assert_eq!(&*site.get("/checkpoint").body, b"origin\n5\n");
+    site.check_not_found("/tile/0/000.p/6");
+    site.check_served("/tile/0/000.p/5", &hashes(5));
 }
 
 #[test]
@@ -203,7 +216,7 @@ fn a_torn_tile_is_never_served() {
 #[test]
 fn unreadable_is_not_absent() {
     let site = Site::with_size(3);
-    for path in ["/checkpoint", "/tile/0/000.p/3", &format!("/blobs/00/00/{}", "0".repeat(64))] {
+    for path in ["/tile/0/000.p/3", &format!("/blobs/00/00/{}", "0".repeat(64))] {
         site.store.fail_call(site.store.calls(), Fault::Refused);
         let answer = site.get(path);
         assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
