@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod limits;
+pub mod listing;
 pub mod telemetry;
 
 pub mod disk;

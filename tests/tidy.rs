@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const ROWS: &[(u8, &str)] = &[
     (1, "clock"),
     (1, "limits"),
+    (1, "listing"),
     (1, "telemetry"),
     (2, "disk"),
     (3, "keyring"),

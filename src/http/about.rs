@@ -1,4 +1,4 @@
-//! What the registry says of itself: trust anchor, identity, health, the meaning of its problem codes.
+//! What the registry says of itself: trust anchor, identity, health.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,8 +7,9 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use undersigned_registry::event::Policy;
 
-use super::answer::{Segment, ask};
-use super::problem::{CODES, Problem};
+use super::answer::ask;
+use super::problem::Problem;
+use super::query::{NoParameters, Parameters};
 use crate::node::Handle;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -37,7 +38,10 @@ pub(super) async fn start(State(handle): State<Handle>) -> Response {
 }
 
 /// `GET /v1/policy`.
-pub(super) async fn policy(State(handle): State<Handle>) -> Response {
+pub(super) async fn policy(
+    State(handle): State<Handle>,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+) -> Response {
     ([(header::CONTENT_TYPE, TEXT)], handle.policy.to_string()).into_response()
 }
 
@@ -61,7 +65,10 @@ struct RegistryView {
 }
 
 /// `GET /v1/registry`.
-pub(super) async fn registry(State(handle): State<Handle>) -> Result<Response, Problem> {
+pub(super) async fn registry(
+    State(handle): State<Handle>,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+) -> Result<Response, Problem> {
     let (size, (policy, received)) =
         ask(&handle, |law| (law.ledger().policy(), law.ledger().received())).await?;
     let Policy { admission, log_window, max_lag, v } =
@@ -95,39 +102,14 @@ struct HealthView {
 }
 
 /// `GET /healthz`: takes the way of a reader, through the published tree.
-pub(super) async fn health(State(handle): State<Handle>) -> Response {
+pub(super) async fn health(
+    State(handle): State<Handle>,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+) -> Response {
     let view = HealthView {
         tree_size: handle.published.borrow().head.size.get(),
         indexed: handle.index.covered(),
         waiting: handle.intake.depth().0,
     };
     Json(view).into_response()
-}
-
-#[derive(Serialize)]
-struct CodeView {
-    code: &'static str,
-    status: u16,
-    title: &'static str,
-    next: &'static str,
-}
-
-/// `GET /v1/problems`.
-pub(super) async fn problems() -> Response {
-    let view: Vec<CodeView> = CODES
-        .iter()
-        .map(|(code, status, title, next)| CodeView { code, status: status.as_u16(), title, next })
-        .collect();
-    Json(view).into_response()
-}
-
-/// `GET /v1/problems/{code}`: where the `type` of a problem leads.
-pub(super) async fn problem(Segment(asked): Segment) -> Result<Response, Problem> {
-    CODES
-        .iter()
-        .find(|(code, ..)| *code == asked)
-        .map(|(code, status, title, next)| {
-            Json(CodeView { code, status: status.as_u16(), title, next }).into_response()
-        })
-        .ok_or_else(|| Problem::not_found("problem with this code"))
 }

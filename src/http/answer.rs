@@ -1,12 +1,7 @@
-//! What the handlers share: the published tree an answer is built from, references, pages, receipts.
+//! What the handlers share: the published tree an answer is built from, references, receipts.
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, Query};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use undersigned_registry::event::BlobRef;
 use undersigned_registry::id::EventHash;
 use undersigned_registry::receipt::{self, Parts as ReceiptParts};
@@ -22,11 +17,6 @@ use crate::node::Handle;
 use crate::publish::{Logged, Published};
 use crate::sequencer::{Cut, RegistryLaw};
 use crate::tiles::{LogReader, ReadError};
-
-/// How many items a page has unless asked otherwise.
-pub(super) const LIMIT_DEFAULT: usize = 100;
-/// The most items of one page.
-pub(super) const LIMIT_MAX: usize = 1_000;
 
 /// The published tree, as it is now.
 pub(super) fn published(handle: &Handle) -> Arc<Published> {
@@ -54,36 +44,6 @@ pub(super) async fn ask<A: Send + 'static>(
     // Its batch is committed, so the publish loop gets there, or the process stops and the sender is gone.
     let reached = published.wait_for(|published| published.head.size >= size).await.is_ok();
     if reached { Ok((size, answer)) } else { Err(Problem::new("stopping", "the registry is stopping")) }
-}
-
-/// A part of the address; what is no UTF-8 names nothing.
-#[derive(Debug)]
-pub(super) struct Segment(pub(super) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Segment {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(segment) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Problem::not_found("such address"))?;
-        Ok(Self(segment))
-    }
-}
-
-/// The parameters of an address, each once and each known.
-#[derive(Debug)]
-pub(super) struct Parameters<Q>(pub(super) Q);
-
-impl<S: Send + Sync, Q: DeserializeOwned> FromRequestParts<S> for Parameters<Q> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(query) = Query::<Q>::from_request_parts(parts, state)
-            .await
-            .map_err(|error| Problem::query(error.body_text()))?;
-        Ok(Self(query))
-    }
 }
 
 /// How an address names an entry.
@@ -235,68 +195,6 @@ fn blobs(reader: &LogReader, refs: &[BlobRef]) -> Result<Vec<Vec<u8>>, Problem> 
 pub(super) fn text_blob(reader: &LogReader, blob: &BlobRef) -> Option<String> {
     let bytes = reader.blob(&blob.sha256).ok().flatten()?;
     String::from_utf8(bytes).ok()
-}
-
-/// Whether the client wants the file that a C2SP program reads.
-pub(super) fn wants_text(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.split(',').any(|part| part.trim().starts_with("text/plain")))
-}
-
-/// Which page of a list.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PageQuery {
-    pub(super) limit: Option<usize>,
-    pub(super) cursor: Option<String>,
-    /// The tree size to answer for.
-    pub(super) at: Option<u64>,
-    /// Only for signatories: which version.
-    pub(super) version: Option<String>,
-}
-
-/// A page, checked: bound to one tree size, so that pages fit together while the log grows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Page {
-    pub(super) size: TreeSize,
-    pub(super) after: Option<u64>,
-    pub(super) limit: usize,
-}
-
-impl PageQuery {
-    pub(super) fn page(&self, published: TreeSize) -> Result<Page, Problem> {
-        let limit = self.limit.unwrap_or(LIMIT_DEFAULT);
-        if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err(Problem::query(format!("limit must be 1 to {LIMIT_MAX}")));
-        }
-        let (size, after) = match &self.cursor {
-            Some(cursor) => cursor
-                .split_once('.')
-                .and_then(|(size, after)| Some((codec::decimal(size).ok()?, codec::decimal(after).ok()?)))
-                .map(|(size, after)| (Some(size), Some(after)))
-                .ok_or_else(|| Problem::query("cursor must be one that this list returned"))?,
-            None => (self.at, None),
-        };
-        if let (Some(at), Some(size)) = (self.at, size)
-            && at != size
-        {
-            return Err(Problem::query("cursor and at name different tree sizes"));
-        }
-        let size = size.map_or(published, TreeSize::new);
-        if size > published || size.get() == 0 {
-            return Err(Problem::query(format!("at must be 1 to {published}, the published tree size")));
-        }
-        Ok(Page { size, after, limit })
-    }
-}
-
-impl Page {
-    /// The cursor of the next page, if this one is full.
-    pub(super) fn next(&self, last: Option<u64>, count: usize) -> Option<String> {
-        last.filter(|_| count == self.limit).map(|last| format!("{}.{last}", self.size))
-    }
 }
 
 /// An entry's bytes as they stand inside a JSON answer.

@@ -1,4 +1,4 @@
-//! Statements, signatories, parties, keys: what everybody asks, as JSON.
+//! Statements, parties, keys: what everybody asks, as JSON.
 //!
 //! Lists come from the index as of one tree size; what is current comes from the state between two
 //! batches, together with the size it is true for.
@@ -8,39 +8,34 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use undersigned_registry::id::{KeyId, PartyId};
 
-use super::answer::{PageQuery, Parameters, Segment};
 use super::problem::Problem;
+use super::query::{ListQuery, NoParameters, Parameters, Segment};
 use super::views;
 use crate::node::Handle;
 
 /// `GET /v1/statements`.
 pub(super) async fn statements(
     State(handle): State<Handle>,
-    Parameters(query): Parameters<PageQuery>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
-    Ok(Json(views::statement::statements(&handle, &query).await?).into_response())
+    Ok(Json(views::statement::statements(&handle, &query.into()).await?).into_response())
 }
 
 /// `GET /v1/statements/{slug or id}`.
 pub(super) async fn statement(
     State(handle): State<Handle>,
     Segment(named): Segment,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
     Ok(Json(views::statement::statement(&handle, &named).await?).into_response())
 }
 
-/// `GET /v1/statements/{slug or id}/signatories?version=&at=&limit=&cursor=`: in the order in which the
-/// parties entered the registry, also those who left.
-pub(super) async fn signatories(
-    State(handle): State<Handle>,
-    Segment(named): Segment,
-    Parameters(query): Parameters<PageQuery>,
-) -> Result<Response, Problem> {
-    Ok(Json(views::signatory::signatories(&handle, &named, &query).await?).into_response())
-}
-
 /// `GET /v1/keys/{key id}`.
-pub(super) async fn key(State(handle): State<Handle>, Segment(key): Segment) -> Result<Response, Problem> {
+pub(super) async fn key(
+    State(handle): State<Handle>,
+    Segment(key): Segment,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+) -> Result<Response, Problem> {
     let id = KeyId::from_hex(&key)
         .map_err(|_| Problem::query("a key is named by its id (64 lower-case hex digits)"))?;
     Ok(Json(views::party::key(&handle, id).await?).into_response())
@@ -50,12 +45,14 @@ pub(super) async fn key(State(handle): State<Handle>, Segment(key): Segment) -> 
 pub(super) async fn party(
     State(handle): State<Handle>,
     Segment(named): Segment,
-    Parameters(query): Parameters<PageQuery>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
     match PartyId::from_hex(&named) {
-        Ok(id) => Ok(Json(views::party::party(&handle, id, &query).await?).into_response()),
+        // Keys and head are known as they are now, so a party as of another size would mix two trees.
+        Ok(_) if query.at.is_some() => Err(Problem::query("a party is told as it is now: leave out at")),
+        Ok(id) => Ok(Json(views::party::party(&handle, id, &query.into()).await?).into_response()),
         Err(_) if undersigned_registry::event::is_domain(&named) => {
-            Ok(Json(views::party::claims(&handle, named, &query).await?).into_response())
+            Ok(Json(views::party::claims(&handle, named, &query.into()).await?).into_response())
         }
         Err(_) => Err(Problem::query("a party is named by its id (64 lower-case hex digits) or by a domain")),
     }

@@ -2,10 +2,12 @@
 //!
 //! - `submit`: signatories send events and get receipts;
 //! - `proofs`: auditors get entries, receipts and proofs;
-//! - `lists`: everybody gets statements, signatories and parties;
+//! - `lists`: everybody gets statements and parties;
+//! - `signatories`: who signed, as JSON, CSV and JSON lines;
+//! - `query`: what a request asks for;
 //! - `about`: what the registry says of itself;
 //! - `views`: what the answers say, apart from how they look;
-//! - `problem`: the one place that turns errors into status codes.
+//! - `problem`: the one place that turns errors into status codes; `problems`: what its codes mean.
 //!
 //! Every answer is built from one published tree and names it. Never from here: files, keys, the law.
 
@@ -14,7 +16,10 @@ mod answer;
 mod lists;
 mod prepare;
 pub mod problem;
+mod problems;
 mod proofs;
+mod query;
+mod signatories;
 mod submit;
 mod views;
 
@@ -56,13 +61,13 @@ pub fn app(handle: Handle) -> Router {
         .route("/v1/proof/consistency", get(proofs::consistency))
         .route("/v1/statements", get(lists::statements))
         .route("/v1/statements/{statement}", get(lists::statement))
-        .route("/v1/statements/{statement}/signatories", get(lists::signatories))
+        .route("/v1/statements/{statement}/signatories", get(signatories::signatories))
         .route("/v1/parties/{party}", get(lists::party))
         .route("/v1/keys/{key}", get(lists::key))
         .route("/v1/policy", get(about::policy))
         .route("/v1/registry", get(about::registry))
-        .route("/v1/problems", get(about::problems))
-        .route("/v1/problems/{code}", get(about::problem))
+        .route("/v1/problems", get(problems::problems))
+        .route("/v1/problems/{code}", get(problems::problem))
         .route("/healthz", get(about::health))
         .method_not_allowed_fallback(async || {
             Problem::new("method-not-allowed", "another method belongs here")
@@ -84,13 +89,24 @@ pub fn app(handle: Handle) -> Router {
                 .allow_origin(Any)
                 .allow_methods([Method::GET, Method::HEAD, Method::POST])
                 .allow_headers([header::CONTENT_TYPE, header::ACCEPT])
-                .expose_headers([header::LOCATION, header::RETRY_AFTER, INDEX_HEADER]),
+                .expose_headers([
+                    header::CONTENT_DISPOSITION,
+                    header::ETAG,
+                    header::LINK,
+                    header::LOCATION,
+                    header::RETRY_AFTER,
+                    INDEX_HEADER,
+                    TREE_SIZE_HEADER,
+                ]),
         )
         .layer(CatchPanicLayer::custom(panicked))
 }
 
 /// The index of the entry that an answer is about.
 pub const INDEX_HEADER: HeaderName = HeaderName::from_static("undersigned-index");
+
+/// The tree size that a list is true for.
+pub const TREE_SIZE_HEADER: HeaderName = HeaderName::from_static("undersigned-tree-size");
 
 fn static_problem(problem: StaticProblem) -> Response {
     match problem {

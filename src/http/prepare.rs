@@ -14,8 +14,9 @@ use undersigned_registry::id::{EventHash, KeyId, PartyId, RegistryId, StatementI
 use undersigned_registry::record::{Record, StateKey};
 use undersigned_registry::rules::Facts as _;
 
-use super::answer::{ask, raw_json, wants_text};
+use super::answer::{ask, raw_json};
 use super::problem::Problem;
+use super::query::{Form, NoParameters, Parameters, negotiate};
 use super::submit::{expect_json, read_body};
 use super::views::statement::find_statement;
 use crate::node::Handle;
@@ -70,20 +71,24 @@ struct Thread {
 }
 
 /// `POST /v1/prepare`; as `text/plain` the signable bytes themselves.
-pub(super) async fn prepare(State(handle): State<Handle>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn prepare(
+    State(handle): State<Handle>,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     expect_json(&parts.headers)?;
     let body = read_body(body, &parts.headers, PREPARE_BYTES_MAX).await?;
-    let request: PrepareRequest = serde_json::from_slice(&body)
-        .map_err(|error| Problem::query(format!("not a request to prepare: {error}")))?;
+    let request: PrepareRequest =
+        serde_json::from_slice(&body).map_err(|error| wrong(format!("not a request to prepare: {error}")))?;
     let key = KeyId::from_hex(&request.key)
-        .map_err(|_| Problem::query("key must be a key id (64 lower-case hex digits)"))?;
+        .map_err(|_| wrong("key must be a key id (64 lower-case hex digits)"))?;
     match request.r#type.as_str() {
         "endorse" | "withdraw" => endorsement(&handle, &parts.headers, &request, key).await,
         "party.create" | "statement.publish" | "party.keys" | "registry.policy" | "statement.version" => {
             thread_only(&handle, &request, key).await
         }
-        _ => Err(Problem::query("type must be one of the event types that can be prepared")),
+        _ => Err(wrong("type must be one of the event types that can be prepared")),
     }
 }
 
@@ -93,11 +98,11 @@ async fn endorsement(
     request: &PrepareRequest,
     key: KeyId,
 ) -> Result<Response, Problem> {
-    let named = request.statement.as_deref().ok_or_else(|| Problem::query("statement is missing"))?;
+    let named = request.statement.as_deref().ok_or_else(|| wrong("statement is missing"))?;
     let (_, (statement, record, newest)) = find_statement(handle, named).await?;
     let version = match &request.version {
         Some(version) => VersionId::from_hex(version)
-            .map_err(|_| Problem::query("version must be a version id (64 lower-case hex digits)"))?,
+            .map_err(|_| wrong("version must be a version id (64 lower-case hex digits)"))?,
         None => newest
             .as_ref()
             .map(|(version, ..)| *version)
@@ -133,8 +138,8 @@ async fn endorsement(
         body,
     };
     let bytes = event.encode();
-    Event::parse(&bytes).map_err(|error| Problem::query(error.to_string()))?;
-    if wants_text(headers) {
+    Event::parse(&bytes).map_err(|error| wrong(error.to_string()))?;
+    if negotiate(headers, &[Form::Json, Form::Text]) == Form::Text {
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
         return Ok(([(header::CONTENT_TYPE, text)], event::signable(&bytes)).into_response());
     }
@@ -165,7 +170,7 @@ async fn endorsement(
 async fn thread_only(handle: &Handle, request: &PrepareRequest, key: KeyId) -> Result<Response, Problem> {
     let statement = match (request.r#type.as_str(), request.statement.as_deref()) {
         ("statement.version", Some(named)) => Some(find_statement(handle, named).await?.1),
-        ("statement.version", None) => return Err(Problem::query("statement is missing")),
+        ("statement.version", None) => return Err(wrong("statement is missing")),
         _ => None,
     };
     let creates = request.r#type == "party.create";
@@ -212,6 +217,10 @@ fn log_before(law: &RegistryLaw) -> u64 {
     let window = law.ledger().policy().map_or(0, |policy| policy.log_window);
     // The newest entry may be old on a quiet log, so the wall clock counts; it only proposes.
     crate::clock::wall_clock().max(law.ledger().received()).saturating_add(window.min(SIGN_WITHIN_SECONDS))
+}
+
+fn wrong(detail: impl Into<String>) -> Problem {
+    Problem::new("bad-request", detail)
 }
 
 fn unknown_key(key: &KeyId) -> Problem {

@@ -61,6 +61,12 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         "a parameter is missing or out of range",
         "see the parameter named in the detail",
     ),
+    (
+        "bad-request",
+        StatusCode::BAD_REQUEST,
+        "the body is not what this address takes",
+        "see the member named in the detail, and docs/http.md",
+    ),
     ("ended-key", StatusCode::FORBIDDEN, "a signer's key was ended", "sign with a live key of the party"),
     (
         "expired",

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -11,14 +11,14 @@ use undersigned_tlog::proof::TlogProof;
 use undersigned_tlog::tree::{LeafIndex, TreeSize};
 use undersigned_tlog::wire::AddCheckpoint;
 
-use super::answer::{
-    self, Parameters, Reference, Segment, blocking, entry_bytes, published, raw_json, resolve, wants_text,
-};
+use super::answer::{self, Reference, blocking, entry_bytes, published, raw_json, resolve};
 use super::problem::Problem;
+use super::query::{Form, NoParameters, Parameters, Segment, maybe_number, negotiate, number};
 use super::submit::receipt_response;
 use crate::node::Handle;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const VARY: (HeaderName, HeaderValue) = (header::VARY, HeaderValue::from_static("accept"));
 
 #[derive(Serialize)]
 struct EntryView {
@@ -32,6 +32,7 @@ struct EntryView {
 pub(super) async fn entry(
     State(handle): State<Handle>,
     Segment(reference): Segment,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
     let published = published(&handle);
     let index = resolve(&handle, Reference::parse(&reference)?, published.head.size).await?;
@@ -51,6 +52,7 @@ pub(super) async fn entry(
 pub(super) async fn receipt(
     State(handle): State<Handle>,
     Segment(reference): Segment,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
     let published = published(&handle);
     let index = resolve(&handle, Reference::parse(&reference)?, published.head.size).await?;
@@ -63,7 +65,9 @@ pub(super) async fn receipt(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InclusionQuery {
+    #[serde(deserialize_with = "number")]
     index: u64,
+    #[serde(default, deserialize_with = "maybe_number")]
     size: Option<u64>,
 }
 
@@ -87,7 +91,7 @@ pub(super) async fn inclusion(
     if query.index >= size.get() {
         return Err(Problem::query(format!("index must be below size {size}")));
     }
-    let text = wants_text(&headers);
+    let text = negotiate(&headers, &[Form::Json, Form::Text]) == Form::Text;
     if text && size != published.head.size {
         return Err(no_checkpoint(published.head.size));
     }
@@ -106,7 +110,7 @@ pub(super) async fn inclusion(
     if text {
         let proof = TlogProof::new(None, LeafIndex::new(index), hashes, published.checkpoint.to_vec())
             .map_err(|error| Problem::internal(&error))?;
-        return Ok(([(header::CONTENT_TYPE, TEXT)], proof.to_bytes()).into_response());
+        return Ok(([(header::CONTENT_TYPE, TEXT), VARY], proof.to_bytes()).into_response());
     }
     let view = InclusionView {
         index,
@@ -115,13 +119,15 @@ pub(super) async fn inclusion(
         hashes: base64(&hashes),
         checkpoint: String::from_utf8_lossy(&published.checkpoint).into_owned(),
     };
-    Ok(Json(view).into_response())
+    Ok(([VARY], Json(view)).into_response())
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConsistencyQuery {
+    #[serde(deserialize_with = "number")]
     from: u64,
+    #[serde(default, deserialize_with = "maybe_number")]
     to: Option<u64>,
 }
 
@@ -144,7 +150,7 @@ pub(super) async fn consistency(
     if query.from > to.get() {
         return Err(Problem::query(format!("from must be at most {to}")));
     }
-    let text = wants_text(&headers);
+    let text = negotiate(&headers, &[Form::Json, Form::Text]) == Form::Text;
     if text && to != published.head.size {
         return Err(no_checkpoint(published.head.size));
     }
@@ -159,7 +165,7 @@ pub(super) async fn consistency(
     if text {
         let body = AddCheckpoint::new(from, hashes, published.checkpoint.to_vec())
             .map_err(|error| Problem::internal(&error))?;
-        return Ok(([(header::CONTENT_TYPE, TEXT)], body.to_bytes()).into_response());
+        return Ok(([(header::CONTENT_TYPE, TEXT), VARY], body.to_bytes()).into_response());
     }
     let view = ConsistencyView {
         from: from.get(),
@@ -167,7 +173,7 @@ pub(super) async fn consistency(
         hashes: base64(&hashes),
         checkpoint: String::from_utf8_lossy(&published.checkpoint).into_owned(),
     };
-    Ok(Json(view).into_response())
+    Ok(([VARY], Json(view)).into_response())
 }
 
 fn checked_size(name: &str, asked: Option<u64>, published: TreeSize) -> Result<TreeSize, Problem> {

@@ -12,6 +12,7 @@ use undersigned_registry::envelope::SUBMISSION_BYTES_MAX;
 use super::INDEX_HEADER;
 use super::answer::{blocking, receipt};
 use super::problem::Problem;
+use super::query::{NoParameters, Parameters};
 use crate::admission;
 use crate::node::Handle;
 
@@ -29,7 +30,11 @@ const LARGE_BODIES_MAX: usize = 32;
 static LARGE_BODIES: Semaphore = Semaphore::const_new(LARGE_BODIES_MAX);
 
 /// `POST /v1/entries`.
-pub(super) async fn submit(State(handle): State<Handle>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn submit(
+    State(handle): State<Handle>,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     expect_json(&parts.headers)?;
     let body = read_body(body, &parts.headers, SUBMISSION_BYTES_MAX).await?;

@@ -32,6 +32,7 @@ use crate::support::{Server, init, key, now, party, publish, sign, thread_event}
 /// Who shows the codes that the tests below do not.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("bad-query", "http.rs"),
+    ("bad-request", "refused.rs"),
     ("body-too-large", "http.rs"),
     ("body-too-slow", "takes 15 s; src/read/accept/tests.rs has the timers"),
     ("index-rebuilding", "only while a large index is built; src/index.rs"),

@@ -14,31 +14,31 @@ use crate::binary;
 use crate::support::{Server, init, key, now, party, publish, sign, thread_event};
 
 /// An answer, as it came.
-struct Answer {
-    status: u16,
-    headers: String,
-    body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then(|| value.trim())
         })
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 /// Sends exactly these bytes and reads the answer to its end.
-fn raw(server: &Server, request: &[u8]) -> Answer {
+pub(crate) fn raw(server: &Server, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     stream.write_all(request).unwrap();
     let mut bytes = Vec::new();
@@ -50,7 +50,7 @@ fn raw(server: &Server, request: &[u8]) -> Answer {
     Answer { status, headers, body: bytes[end + 4..].to_vec() }
 }
 
-fn request(server: &Server, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+pub(crate) fn request(server: &Server, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
     let mut bytes = format!(
         "{method} {path} HTTP/1.1\r\nHost: registry\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
         body.len()
@@ -60,7 +60,7 @@ fn request(server: &Server, method: &str, path: &str, headers: &str, body: &[u8]
     raw(server, &bytes)
 }
 
-fn get(server: &Server, path: &str) -> Answer {
+pub(crate) fn get(server: &Server, path: &str) -> Answer {
     request(server, "GET", path, "", b"")
 }
 
@@ -68,14 +68,14 @@ fn post(server: &Server, body: &[u8]) -> Answer {
     request(server, "POST", "/v1/entries", "Content-Type: application/json\r\n", body)
 }
 
-struct Running {
+pub(crate) struct Running {
     _folder: tempfile::TempDir,
-    server: Server,
+    pub(crate) server: Server,
     trust: Trust,
-    registry: RegistryId,
+    pub(crate) registry: RegistryId,
 }
 
-fn running() -> Running {
+pub(crate) fn running() -> Running {
     let folder = tempfile::tempdir().unwrap();
     let (data, trust) = init(binary(), folder.path());
     let server = Server::start(binary(), &data);
@@ -84,12 +84,12 @@ fn running() -> Running {
 }
 
 impl Running {
-    fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.server.client().registry().unwrap().tree_size
     }
 
     /// The answer is this problem, in the form of all problems.
-    fn check_problem(&self, answer: &Answer, status: u16, code: &str) {
+    pub(crate) fn check_problem(&self, answer: &Answer, status: u16, code: &str) {
         assert_eq!(answer.status, status, "{code}: {}", answer.text());
         assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{code}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{code}");
@@ -104,13 +104,13 @@ impl Running {
     }
 
     /// A body that is refused: the problem, and nothing is logged.
-    fn check_refused(&self, body: &[u8], status: u16, code: &str) {
+    pub(crate) fn check_refused(&self, body: &[u8], status: u16, code: &str) {
         let before = self.size();
         self.check_problem(&post(&self.server, body), status, code);
         assert_eq!(self.size(), before, "{code}: nothing is logged");
     }
 
-    fn check_accepted(&self, body: &[u8]) {
+    pub(crate) fn check_accepted(&self, body: &[u8]) {
         let before = self.size();
         let answer = post(&self.server, body);
         assert_eq!(answer.status, 201, "{}", answer.text());

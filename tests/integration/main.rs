@@ -8,6 +8,8 @@ mod bench;
 mod cli;
 mod codes;
 mod http;
+mod lists;
+mod refused;
 mod repeats;
 mod replay;
 mod start;

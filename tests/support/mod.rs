@@ -136,8 +136,13 @@ pub fn sign(event: &Event, keys: &[&PartyKey], blobs: Vec<Vec<u8>>) -> (Submissi
 
 /// A party that enters under the key of a number.
 pub fn party(registry: &RegistryId, number: u64) -> (Submission, PartyId) {
+    party_named(registry, number, &format!("Organisation {number}"))
+}
+
+/// The same under a name of its own.
+pub fn party_named(registry: &RegistryId, number: u64, name: &str) -> (Submission, PartyId) {
     let key = key(number);
-    let name = format!("Organisation {number}").into_bytes();
+    let name = name.as_bytes().to_vec();
     let event = Event {
         registry: Some(registry.clone()),
         party: None,

@@ -11,8 +11,9 @@ use undersigned_tlog::codec;
 use undersigned_tlog::tree::TreeSize;
 
 use super::{NameView, indexed_entry, name_views};
-use crate::http::answer::{PageQuery, ask, blocking, published};
+use crate::http::answer::{ask, blocking, published};
 use crate::http::problem::Problem;
+use crate::http::query::PageQuery;
 use crate::node::Handle;
 use crate::tiles::LogReader;
 

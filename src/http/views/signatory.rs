@@ -9,8 +9,9 @@ use undersigned_tlog::tree::TreeSize;
 
 use super::statement::find_statement;
 use super::{NameView, indexed_entry, name_views};
-use crate::http::answer::{PageQuery, blocking, published};
+use crate::http::answer::{blocking, published};
 use crate::http::problem::Problem;
+use crate::http::query::PageQuery;
 use crate::index::Listed;
 use crate::node::Handle;
 use crate::tiles::LogReader;

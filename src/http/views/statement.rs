@@ -11,8 +11,9 @@ use undersigned_registry::state_tree::Tally;
 use undersigned_tlog::tree::TreeSize;
 
 use super::{BlobView, blob_view, indexed_entry};
-use crate::http::answer::{PageQuery, ask, blocking, published, text_blob};
+use crate::http::answer::{ask, blocking, published, text_blob};
 use crate::http::problem::Problem;
+use crate::http::query::PageQuery;
 use crate::node::Handle;
 use crate::tiles::LogReader;
 
