@@ -3,12 +3,14 @@
 //! - `rfc6962`: the RFC's recursive definitions, written down a second time and sharing no code;
 //! - `tree`, `tiles`, `edge`: our tree against that, against `rs_merkle`, and against mutations;
 //! - `known`: the answers that other implementations gave;
+//! - `foreign`: the same questions to the crates `signed_note` and `tlog_tiles`;
 //! - `notes`: keys, signatures, checkpoints;
 //! - `properties`: round trips at random;
 //! - `vectors`: the tables that every language reads, under `tests/vectors/tlog`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod edge;
+mod foreign;
 mod known;
 mod notes;
 mod properties;
