@@ -1,10 +1,12 @@
 // Package interop reads a running registry with programs that its authors did not write: Go's checksum
 // database packages for notes, tiles and proofs, and Go's own Ed25519 for every signature.
 //
-// UNDERSIGNED_URL names the registry, UNDERSIGNED_POLICY the file with its trust anchor.
-// The log must not grow while the tests run, and must have more entries than one full tile.
+// UNDERSIGNED_URL names the registry, UNDERSIGNED_POLICY the file with its trust anchor, UNDERSIGNED_RECEIPTS
+// a folder with receipts of earlier heads. But for TestTheWatcher the log must not grow while the tests run;
+// it must have more entries than one full tile.
 //
-// Here: checkpoint, bundles and tiles. Proofs and signatures are in the files of those names.
+// Here: checkpoint, bundles and tiles. Proofs and signatures are in the files of those names, and so is what
+// Tessera says of the log (tessera, watch) and torchwood and transparency-dev's formats of receipts.
 package interop
 
 import (
@@ -80,12 +82,8 @@ func readLog() (*log, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := logKey(string(policy))
-	if err != nil {
-		return nil, err
-	}
 	l := &log{roots: []tlog.Hash{{}}}
-	if l.verifier, err = note.NewVerifier(key); err != nil {
+	if l.verifier, err = verifierOf(string(policy)); err != nil {
 		return nil, err
 	}
 	if l.signed, err = fetch("/checkpoint", ""); err != nil {
@@ -154,8 +152,8 @@ func fetch(path, accept string) ([]byte, error) {
 	return body, nil
 }
 
-// logKey is the verifier key of the one log line of a tlog-policy file.
-func logKey(policy string) (string, error) {
+// verifierOf is the key of the one log line of a tlog-policy file.
+func verifierOf(policy string) (note.Verifier, error) {
 	var keys []string
 	for line := range strings.Lines(policy) {
 		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == "log" {
@@ -163,9 +161,9 @@ func logKey(policy string) (string, error) {
 		}
 	}
 	if len(keys) != 1 {
-		return "", fmt.Errorf("the policy has %d log lines, these tests want one", len(keys))
+		return nil, fmt.Errorf("the policy has %d log lines, these tests want one", len(keys))
 	}
-	return keys[0], nil
+	return note.NewVerifier(keys[0])
 }
 
 // openCheckpoint opens a signed checkpoint with Go's note package.
