@@ -231,7 +231,7 @@ fn party_key(path: &Path, comment: &str) -> Result<PartyKey, NodeError> {
         Ok(key) => Ok(key),
         Err(KeyError::Absent { .. }) => {
             let key = PartyKey::generate(comment)?;
-            key.write_new(path)?;
+            key.write_new(path, None)?;
             Ok(key)
         }
         Err(error) => Err(error.into()),

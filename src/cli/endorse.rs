@@ -8,7 +8,7 @@ use undersigned_registry::id::{KeyId, StatementId, VersionId};
 
 use super::CliError;
 use super::output::Output;
-use super::signing::{Session, SigningArgs, event_hash, report};
+use super::signing::{Session, SigningArgs, UnlockArgs, event_hash, report};
 use crate::keyring::PartyKey;
 
 const ENDORSE_EXAMPLE: &str = "Example:
@@ -29,9 +29,11 @@ pub(super) struct EndorseArgs {
     statement: String,
     #[command(flatten)]
     signing: SigningArgs,
-    /// Private key of the organisation (an OpenSSH file)
+    /// Private key of the organisation (OpenSSH or PEM)
     #[arg(long, value_name = "FILE", env = "UNDERSIGNED_KEY")]
     key: PathBuf,
+    #[command(flatten)]
+    unlock: UnlockArgs,
     /// Version to endorse [default: the newest]
     #[arg(long, value_name = "ID")]
     version: Option<String>,
@@ -48,9 +50,11 @@ pub(super) struct WithdrawArgs {
     statement: String,
     #[command(flatten)]
     signing: SigningArgs,
-    /// Any live private key of the organisation (an OpenSSH file)
+    /// Any live private key of the organisation (OpenSSH or PEM)
     #[arg(long, value_name = "FILE", env = "UNDERSIGNED_KEY")]
     key: PathBuf,
+    #[command(flatten)]
+    unlock: UnlockArgs,
     /// Version [default: the newest]
     #[arg(long, value_name = "ID")]
     version: Option<String>,
@@ -63,7 +67,7 @@ pub(super) fn endorse(args: &EndorseArgs, output: Output) -> Result<(), CliError
         version: args.version.as_deref(),
         language: args.language.as_deref(),
     };
-    act(&args.signing, &args.key, &wish, output)
+    act(&args.signing, &args.unlock.read(&args.key)?, &wish, output)
 }
 
 pub(super) fn withdraw(args: &WithdrawArgs, output: Output) -> Result<(), CliError> {
@@ -73,7 +77,7 @@ pub(super) fn withdraw(args: &WithdrawArgs, output: Output) -> Result<(), CliErr
         version: args.version.as_deref(),
         language: None,
     };
-    act(&args.signing, &args.key, &wish, output)
+    act(&args.signing, &args.unlock.read(&args.key)?, &wish, output)
 }
 
 /// What somebody wants to do with an endorsement.
@@ -85,16 +89,10 @@ pub(super) struct Wish<'a> {
     pub(super) language: Option<&'a str>,
 }
 
-fn act(
-    signing: &SigningArgs,
-    key: &std::path::Path,
-    wish: &Wish<'_>,
-    output: Output,
-) -> Result<(), CliError> {
-    let key = PartyKey::read(key)?;
+fn act(signing: &SigningArgs, key: &PartyKey, wish: &Wish<'_>, output: Output) -> Result<(), CliError> {
     let session = Session::open(signing)?;
     let event = prepare(&session, key.id(), wish)?;
-    let (submitted, verified) = session.sign_and_submit(&event, &[&key], Vec::new())?;
+    let (submitted, verified) = session.sign_and_submit(&event, &[key], Vec::new())?;
     report(signing, &session, &submitted, &verified, output)?;
     Ok(())
 }

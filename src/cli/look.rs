@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use undersigned_client::{Name, Page, all_pages};
+use undersigned_client::{KeyInfo, Name, Page, all_pages};
 use undersigned_registry::id::{KeyId, PartyId, VersionId};
 use undersigned_registry::verify::Trust;
 
 use super::output::{Output, short, shown, time};
+use super::party::keys_of;
 use super::signing::event_hash;
+use super::table::table;
 use super::verify;
+use super::words::level;
 use super::{CliError, RegistryArgs};
 
 const RECEIPT_EXAMPLE: &str = "Example:
@@ -169,18 +172,28 @@ fn show_party(party: &str, registry: &RegistryArgs, output: Output) -> Result<()
     let client = registry.client()?;
     if let Ok(id) = PartyId::from_hex(party) {
         let found = client.party(&id)?;
-        output.line(format!(
-            "{}  {}",
-            name_of(&found.names),
-            found.domain.as_deref().unwrap_or("(no domain)")
-        ));
-        output.line(format!("party    {}", found.party));
-        output.line(format!("level    {} (0: claimed only)", found.level));
-        for key in &found.keys {
-            output.line(format!("key      {} {}", key.key, key.role));
+        for name in &found.names {
+            let text = name.text.as_deref().map_or_else(|| "(name erased)".to_owned(), quoted);
+            output.line(text);
         }
-        output.line(format!("entries  {:?}", found.entries));
-        output.object(&serde_json::to_value(&found).unwrap_or_default());
+        output.line(match &found.domain {
+            Some(domain) if found.level < 2 => {
+                format!("domain   {domain} (claimed: nobody has checked it)")
+            }
+            Some(domain) => format!("domain   {domain}"),
+            None => "domain   (none)".to_owned(),
+        });
+        output.line(format!("party    {}", found.party));
+        output.line(format!("level    {} ({})", found.level, level(found.level)));
+        let entries: Vec<String> = found.entries.iter().map(u64::to_string).collect();
+        output.line(format!("entries  {}", entries.join(" ")));
+        let keys = keys_of(&client, &found)?;
+        output.line("");
+        let rows = keys.iter().map(|key| vec![key.role.clone(), state_of(key), key.key.to_string()]);
+        output.line(table(&["role", "state", "key"], rows));
+        let mut object = serde_json::to_value(&found).unwrap_or_default();
+        object["keys"] = serde_json::to_value(&keys).unwrap_or_default();
+        output.object(&object);
         return Ok(());
     }
     let found = client.parties_by_domain(party)?;
@@ -240,6 +253,19 @@ pub(super) fn list(what: &List, output: Output) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// From which entry on a key may sign, and up to which.
+fn state_of(key: &KeyInfo) -> String {
+    match key.to {
+        None => format!("live, added by entry {}", key.from),
+        Some(to) if key.revoked => format!("revoked by entry {to}, added by entry {}", key.from),
+        Some(to) => format!("retired by entry {to}, added by entry {}", key.from),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", shown(text))
 }
 
 /// A name to print: the first one that is there.

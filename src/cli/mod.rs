@@ -20,6 +20,7 @@ mod replay;
 mod serve;
 mod signing;
 mod statement;
+mod table;
 mod verify;
 mod words;
 

@@ -1,32 +1,30 @@
 //! `party`: an organisation enters the registry, and its keys come and go.
 
-use std::path::{Path, PathBuf};
+mod history;
+mod keys;
+mod recovery;
+
+use std::path::PathBuf;
 
 use undersigned_client::PrepareRequest;
-use undersigned_registry::event::{
-    BlobRef, Body, EndedKey, Ending, Event, Name, NewKey, is_domain, is_language,
-};
+use undersigned_registry::event::{BlobRef, Body, Event, Name, NewKey, is_domain, is_language};
 use undersigned_registry::id::{KeyId, PartyId};
 use undersigned_registry::key::{KeyType, Role};
 
 use super::CliError;
 use super::output::Output;
-use super::signing::{Session, SigningArgs, event_hash, report};
+use super::signing::{Session, SigningArgs, UnlockArgs, report_with};
 use crate::admission::check_text;
 use crate::keyring::PartyKey;
 
+pub(super) use history::keys_of;
+
 const CREATE_EXAMPLE: &str = "Example:
-  undersigned party create --name \"Example Foundation\" --domain example.org \\
-      --key ~/.ssh/example-org --recovery-key ~/example-org-recovery
+  undersigned party create --name \"Example Foundation\" --domain example.org --key ~/.ssh/example-org
 
-The key may sign and change the organisation's keys (role admin). The recovery key only matters when
-the others are lost: put it away, off this machine.";
-const KEYS_EXAMPLE: &str = "Example:
-  undersigned party keys --key ~/.ssh/example-org --add sign=~/.ssh/second-officer
-  undersigned party keys --key ~/.ssh/example-org --retire 5d41...
-
-Every key that is added signs, too, so its private file is needed here.";
-
+The key may sign and change the organisation's keys (role admin). A recovery key is made beside it
+(here ~/.ssh/example-org-recovery). It only matters when the others are lost or stolen: put it away, off
+this machine.";
 /// Enter the registry as an organisation, and change its keys
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Verb {
@@ -34,8 +32,7 @@ pub(super) enum Verb {
     #[command(after_help = CREATE_EXAMPLE)]
     Create(CreateArgs),
     /// Add, retire and revoke keys
-    #[command(after_help = KEYS_EXAMPLE)]
-    Keys(KeysArgs),
+    Keys(keys::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -57,36 +54,23 @@ pub(super) struct CreateArgs {
     /// Further private keys that may only endorse and withdraw
     #[arg(long = "sign-key", value_name = "FILE")]
     sign_keys: Vec<PathBuf>,
-    /// Private key to be put away for emergencies
+    /// Private key to be put away for emergencies; made where it is not there [default: KEY-recovery]
     #[arg(long, value_name = "FILE")]
     recovery_key: Option<PathBuf>,
+    /// Enter without a recovery key: if all keys are lost, so is the party
+    #[arg(long, conflicts_with = "recovery_key")]
+    no_recovery_key: bool,
     /// Operator's admin key, where the registry admits by invitation
     #[arg(long, value_name = "FILE")]
     operator_key: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct KeysArgs {
     #[command(flatten)]
-    signing: SigningArgs,
-    /// Private key that allows the change (role admin or recovery)
-    #[arg(long, value_name = "FILE", env = "UNDERSIGNED_KEY")]
-    key: PathBuf,
-    /// Key to add, with its role: sign=FILE, admin=FILE or recovery=FILE
-    #[arg(long = "add", value_name = "ROLE=FILE")]
-    add: Vec<String>,
-    /// Id of a key that is no longer used
-    #[arg(long, value_name = "KEY-ID")]
-    retire: Vec<String>,
-    /// Id of a key that is no longer trusted
-    #[arg(long, value_name = "KEY-ID")]
-    revoke: Vec<String>,
+    unlock: UnlockArgs,
 }
 
 pub(super) fn run(verb: &Verb, output: Output) -> Result<(), CliError> {
     match verb {
         Verb::Create(args) => create(args, output),
-        Verb::Keys(args) => keys(args, output),
+        Verb::Keys(args) => keys::run(args, output),
     }
 }
 
@@ -140,15 +124,20 @@ fn create(args: &CreateArgs, output: Output) -> Result<(), CliError> {
         )));
     }
     let names = args.names.iter().map(|name| named(name, &args.language)).collect::<Result<Vec<_>, _>>()?;
-    let admin = PartyKey::read(&args.key)?;
-    let sign = args.sign_keys.iter().map(|path| PartyKey::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let recovery = args.recovery_key.as_deref().map(PartyKey::read).transpose()?;
-    let operator = args.operator_key.as_deref().map(PartyKey::read).transpose()?;
-    let mut keys = vec![(Role::Admin, &admin)];
-    keys.extend(sign.iter().map(|key| (Role::Sign, key)));
-    keys.extend(recovery.iter().map(|key| (Role::Recovery, key)));
+    let read = |path: &PathBuf| args.unlock.read(path);
+    let admin = read(&args.key)?;
+    let sign = args.sign_keys.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let operator = args.operator_key.as_ref().map(read).transpose()?;
     let session = Session::open(&args.signing)?;
     let prepared = thread(&session, "party.create", admin.id())?;
+    // Made only now, when the registry has been reached: less is left behind by an attempt that fails.
+    let recovery = match args.no_recovery_key {
+        true => None,
+        false => Some(recovery::ready(args.recovery_key.as_deref(), &args.key, &args.unlock)?),
+    };
+    let mut keys = vec![(Role::Admin, &admin)];
+    keys.extend(sign.iter().map(|key| (Role::Sign, key)));
+    keys.extend(recovery.iter().map(|recovery| (Role::Recovery, &recovery.key)));
     let party = NewParty {
         names,
         domain: args.domain.clone(),
@@ -159,12 +148,14 @@ fn create(args: &CreateArgs, output: Output) -> Result<(), CliError> {
     let (event, blobs) = party.event(session.registry()?);
     let signing: Vec<&PartyKey> = party.keys.iter().map(|(_, key)| *key).chain(operator.as_ref()).collect();
     let (submitted, verified) = session.sign_and_submit(&event, &signing, blobs)?;
-    report(&args.signing, &session, &submitted, &verified, output)?;
+    let path = recovery.as_ref().map(|recovery| &recovery.path);
+    let further = [("recovery_key", serde_json::json!(path))];
+    report_with(&args.signing, &session, &submitted, &verified, &further, output)?;
     output.line(format!("party    {} (this is how the registry names you)", verified.party));
-    if let Some(path) = &args.recovery_key {
-        output.line(format!("Put {} away, off this machine; nobody can replace it.", path.display()));
-    } else {
-        output.line("There is no recovery key: if all keys are lost, nobody can act for this party again.");
+    match &recovery {
+        Some(recovery) => recovery.explain(output),
+        None => output
+            .line("There is no recovery key: if all keys are lost, nobody can act for this party again."),
     }
     Ok(())
 }
@@ -200,44 +191,4 @@ pub(super) fn party_of(prepared: &undersigned_client::Prepared) -> Result<PartyI
             "the registry knows no party with this key\nenter it first: undersigned party create",
         )
     })
-}
-
-fn keys(args: &KeysArgs, output: Output) -> Result<(), CliError> {
-    let acting = PartyKey::read(&args.key)?;
-    let added = args.add.iter().map(|text| added_key(text)).collect::<Result<Vec<_>, _>>()?;
-    let mut end = Vec::new();
-    for (ids, how) in [(&args.retire, Ending::Retire), (&args.revoke, Ending::Revoke)] {
-        for id in ids {
-            end.push(EndedKey { id: KeyId(event_hash("key id", id)?.0), how });
-        }
-    }
-    if added.is_empty() && end.is_empty() {
-        return Err(CliError::refused("nothing to change\nname a key with --add, --retire or --revoke"));
-    }
-    let session = Session::open(&args.signing)?;
-    let prepared = thread(&session, "party.keys", acting.id())?;
-    let add: Vec<NewKey> = added
-        .iter()
-        .map(|(role, key)| NewKey { id: key.id(), role: *role, key_type: KeyType::Ed25519 })
-        .collect();
-    let event = Event {
-        registry: Some(session.registry()?),
-        party: Some(party_of(&prepared)?),
-        signers: std::iter::once(acting.id()).chain(add.iter().map(|key| key.id)).collect(),
-        after: prepared.after,
-        log_before: Some(prepared.log_before),
-        body: Body::PartyKeys { add, end },
-    };
-    let signing: Vec<&PartyKey> = std::iter::once(&acting).chain(added.iter().map(|(_, key)| key)).collect();
-    let (submitted, verified) = session.sign_and_submit(&event, &signing, Vec::new())?;
-    report(&args.signing, &session, &submitted, &verified, output)?;
-    Ok(())
-}
-
-fn added_key(text: &str) -> Result<(Role, PartyKey), CliError> {
-    let parsed = text.split_once('=').and_then(|(role, path)| Some((Role::from_name(role)?, path)));
-    let (role, path) = parsed.ok_or_else(|| {
-        CliError::refused(format!("{text:?} is no key to add\nwrite sign=FILE, admin=FILE or recovery=FILE"))
-    })?;
-    Ok((role, PartyKey::read(Path::new(path))?))
 }

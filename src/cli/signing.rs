@@ -12,7 +12,7 @@ use undersigned_registry::verify::{Trust, Verified};
 use super::output::Output;
 use super::verify;
 use super::{CliError, RegistryArgs, words};
-use crate::keyring::PartyKey;
+use crate::keyring::{PartyKey, PassphraseSource};
 
 /// Options of every verb that signs.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,6 +25,25 @@ pub(super) struct SigningArgs {
     /// File to write the receipt to [default: INDEX.tlog-proof, or the next free name]
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+}
+
+/// How locked keys are opened.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct UnlockArgs {
+    /// File whose first line is the passphrase of the key [default: asked for on the terminal]
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl UnlockArgs {
+    pub(super) fn source(&self) -> PassphraseSource {
+        self.passphrase_file.clone().map_or(PassphraseSource::Terminal, PassphraseSource::File)
+    }
+
+    /// Reads a private key, and asks for its passphrase where it is locked.
+    pub(super) fn read(&self, path: &Path) -> Result<PartyKey, CliError> {
+        Ok(PartyKey::unlock(path, &self.source())?.0)
+    }
 }
 
 /// A registry to sign for: how to reach it, and what to check its answers against.
@@ -116,6 +135,18 @@ pub(super) fn report(
     verified: &Verified,
     output: Output,
 ) -> Result<PathBuf, CliError> {
+    report_with(args, session, submitted, verified, &[], output)
+}
+
+/// As [`report`], with further members of the object for machines.
+pub(super) fn report_with(
+    args: &SigningArgs,
+    session: &Session,
+    submitted: &Submitted,
+    verified: &Verified,
+    further: &[(&str, serde_json::Value)],
+    output: Output,
+) -> Result<PathBuf, CliError> {
     let path = save(args.out.as_deref(), submitted)?;
     if !submitted.is_new {
         output.line("(this event was in the log already; here is its receipt again)");
@@ -129,14 +160,18 @@ pub(super) fn report(
             "note     checked against the policy that the registry itself serves; get the anchor by another way: undersigned policy",
         );
     }
-    output.object(&json!({
+    let mut object = json!({
         "index": verified.index,
         "event": verified.event_hash.to_string(),
         "party": verified.party.to_string(),
         "is_new": submitted.is_new,
         "receipt": path,
         "anchored": session.anchored,
-    }));
+    });
+    if let Some(members) = object.as_object_mut() {
+        members.extend(further.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    }
+    output.object(&object);
     Ok(path)
 }
 

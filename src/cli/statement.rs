@@ -11,7 +11,7 @@ use undersigned_registry::id::{PartyId, StatementId};
 use super::CliError;
 use super::output::Output;
 use super::party::{party_of, thread};
-use super::signing::{Session, SigningArgs, report};
+use super::signing::{Session, SigningArgs, UnlockArgs, report};
 use crate::admission::check_text;
 use crate::keyring::PartyKey;
 
@@ -39,6 +39,8 @@ pub(super) struct PublishArgs {
     /// Private key of the sponsor (role admin)
     #[arg(long, value_name = "FILE", env = "UNDERSIGNED_KEY")]
     key: PathBuf,
+    #[command(flatten)]
+    unlock: UnlockArgs,
     /// What it is
     #[arg(long, value_parser = ["accord", "declaration", "letter", "manifesto", "pledge", "treaty"], default_value = "manifesto")]
     kind: String,
@@ -75,7 +77,7 @@ fn publish(args: &PublishArgs, output: Output) -> Result<(), CliError> {
     let authentic = args.texts.iter().map(|text| read_text(text, TextStatus::Authentic));
     let courtesy = args.courtesy.iter().map(|text| read_text(text, TextStatus::Courtesy));
     let texts = authentic.chain(courtesy).collect::<Result<Vec<_>, _>>()?;
-    let key = PartyKey::read(&args.key)?;
+    let key = args.unlock.read(&args.key)?;
     let session = Session::open(&args.signing)?;
     let prepared = thread(&session, "statement.publish", key.id())?;
     let party = party_of(&prepared)?;

@@ -114,6 +114,14 @@ fn describe(event: &Event, name: &str, title: Option<&str>) -> String {
     }
 }
 
+/// What a trust level means.
+pub(super) fn level(level: u8) -> &'static str {
+    ["claimed", "mailbox on the domain", "domain control", "legal entity", "authority of the person"]
+        .get(usize::from(level))
+        .copied()
+        .unwrap_or("unknown")
+}
+
 /// "1 key", "2 keys".
 pub(super) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
@@ -127,12 +135,7 @@ fn party(verified: &Verified, stated: &mut Vec<String>, not_proved: &mut Vec<Str
     if let Some(name) = verified.party_name(language(&verified.event)) {
         stated.push(format!("party {} calls itself \"{}\"", verified.party, shown(name)));
     }
-    let level =
-        ["claimed", "mailbox on the domain", "domain control", "legal entity", "authority of the person"]
-            .get(usize::from(record.level))
-            .copied()
-            .unwrap_or("unknown");
-    stated.push(format!("the party's trust level is {} ({level})", record.level));
+    stated.push(format!("the party's trust level is {} ({})", record.level, level(record.level)));
     if let Some(domain) = &record.domain {
         let claim = if record.level < 2 { "claims" } else { "controls" };
         stated.push(format!("the party {claim} the domain {domain}"));

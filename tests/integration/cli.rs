@@ -2,130 +2,17 @@
 //!
 //! Ids, keys and times are masked; everything else is compared to the letter, standard error included.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::binary;
-use crate::support::{Server, init};
-
-/// A person at a terminal, in a folder of their own, beside a running registry.
-struct Terminal {
-    folder: tempfile::TempDir,
-    server: Server,
-}
-
-/// What one command came to.
-#[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    error: String,
-}
-
-impl Terminal {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (data, _) = init(binary(), folder.path());
-        let server = Server::start(binary(), &data);
-        std::fs::write(folder.path().join("pledge.txt"), "A pledge\n\nWe sign what we mean.\n").unwrap();
-        std::fs::copy(data.join("registry.policy"), folder.path().join("registry.policy")).unwrap();
-        Self { folder, server }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn run(&self, line: &str) -> Said {
-        run_in(self.folder.path(), &self.server.url, line)
-    }
-
-    /// The command succeeds and prints this, after masking.
-    fn says(&self, line: &str, expected: &str) {
-        let said = self.run(line);
-        assert_eq!((said.code, said.error.as_str()), (0, ""), "{line}: {said:?}");
-        assert_eq!(masked(&said.out), expected.trim_start_matches('\n'), "{line}");
-    }
-
-    /// The command fails with this code and exactly these words, and prints no result.
-    fn fails(&self, line: &str, code: i32, expected: &str) {
-        let said = self.run(line);
-        assert_eq!((said.code, said.out.as_str()), (code, ""), "{line}: {said:?}");
-        assert_eq!(masked(&said.error), expected, "{line}");
-    }
-
-    fn succeeds(&self, line: &str) -> String {
-        let said = self.run(line);
-        assert_eq!((said.code, said.error.as_str()), (0, ""), "{line}: {said:?}");
-        said.out
-    }
-
-    /// An organisation that has entered, and its statement.
-    fn with_pledge() -> Self {
-        let terminal = Self::new();
-        terminal.succeeds("key new org");
-        terminal.succeeds("party create --name Org --domain org.example --key org --out party.tlog-proof");
-        terminal.succeeds(
-            "statement publish pledge --kind pledge --key org --text en=pledge.txt --out v.tlog-proof",
-        );
-        terminal
-    }
-}
-
-/// Runs a line, split at spaces, with no settings but the registry's address.
-fn run_in(folder: &Path, url: &str, line: &str) -> Said {
-    let mut command = Command::new(binary());
-    command.args(line.split(' ')).current_dir(folder);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("UNDERSIGNED_")) {
-        command.env_remove(name);
-    }
-    let output = command.env("UNDERSIGNED_REGISTRY", url).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    Said { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), error: text(&output.stderr) }
-}
-
-/// Puts words in the place of what differs from run to run.
-fn masked(text: &str) -> String {
-    let mut masked = String::new();
-    for line in text.split_inclusive('\n') {
-        let mut rest = line;
-        while let Some(start) = rest.find(|letter: char| letter.is_ascii_alphanumeric()) {
-            let (before, from) = rest.split_at(start);
-            masked.push_str(before);
-            let end = from.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(from.len());
-            let (word, after) = from.split_at(end);
-            let is_hex = word.bytes().all(|byte| byte.is_ascii_hexdigit());
-            masked.push_str(match word.len() {
-                64 if is_hex => "HASH",
-                16 if is_hex => "SHORT",
-                _ => word,
-            });
-            rest = after;
-        }
-        masked.push_str(rest);
-    }
-    // A time is the only thing of this form: 2026-01-02T03:04:05Z.
-    while let Some(at) = find_time(&masked) {
-        masked.replace_range(at..at + 20, "TIME");
-    }
-    masked
-}
-
-fn find_time(text: &str) -> Option<usize> {
-    let form = b"0000-00-00T00:00:00Z";
-    text.as_bytes().windows(form.len()).position(|window| {
-        window.iter().zip(form).all(|(found, expected)| match expected {
-            b'0' => found.is_ascii_digit(),
-            _ => found == expected,
-        })
-    })
-}
+use crate::terminal::{Terminal, masked, run_in};
 
 #[test]
 fn a_key_is_made_once_and_shown() {
     let terminal = Terminal::new();
     let made = terminal.succeeds("key new org");
-    assert!(made.starts_with("private key  org (keep it; nobody can make it again)\npublic key   org.pub\n"));
+    assert!(made.starts_with(
+        "private key  org (keep it; nobody can make it again)\n             without a passphrase: whoever copies the file can sign with it\npublic key   org.pub\n"
+    ));
     let shown = terminal.succeeds("key show org.pub");
     assert_eq!(terminal.succeeds("key show org"), shown, "the private file shows the same");
     assert!(made.ends_with(&shown), "{made} / {shown}");
@@ -147,12 +34,17 @@ fn from_entering_to_leaving() {
     terminal.says(
         "party create --name Org --domain org.example --key org --policy registry.policy --out party.tlog-proof",
         r#"
-party HASH, called "Org", entered the registry with 1 key
+party HASH, called "Org", entered the registry with 2 keys
 entry    1 of test.registry.example/log
 event    HASH
 receipt  party.tlog-proof (keep it: it proves this for ever, offline)
 party    HASH (this is how the registry names you)
-There is no recovery key: if all keys are lost, nobody can act for this party again.
+
+recovery key  org-recovery
+  Its use: if your other keys are lost or stolen, it alone can end them and add new ones:
+    undersigned party keys --key org-recovery --add admin=NEW-KEY --revoke OLD-KEY-ID
+  Move it off this machine now: onto a medium or paper that lies in a safe, at another place.
+  Whoever has it can take the organisation over; nobody can make it again, the registry neither.
 "#,
     );
     terminal.says(
@@ -418,11 +310,7 @@ fn typical_mistakes_are_told_with_what_to_do() {
 #[test]
 fn json_answers_parse_and_say_the_same() {
     let terminal = Terminal::with_pledge();
-    let json = |line: &str| -> serde_json::Value {
-        let out = terminal.succeeds(&format!("--json {line}"));
-        assert_eq!(out.lines().count(), 1, "{line}: one object on one line: {out}");
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{line}: {error}: {out}"))
-    };
+    let json = |line: &str| terminal.json(line);
     let endorsed = json("endorse pledge --key org --out e.tlog-proof");
     assert_eq!(
         (&endorsed["index"], &endorsed["is_new"], &endorsed["anchored"]),

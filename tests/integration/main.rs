@@ -10,9 +10,11 @@ mod codes;
 mod http;
 mod lists;
 mod refused;
+mod keys;
 mod repeats;
 mod replay;
 mod start;
+mod terminal;
 
 use std::path::Path;
 
