@@ -56,13 +56,13 @@ impl ClientError {
     /// Whether the request itself was refused: sending it again unchanged does not help.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Problem(problem) if (400..500).contains(&problem.status))
+        matches!(self, Self::Problem(problem) if (400..500).contains(&problem.status)) && !self.is_later()
     }
 
-    /// Whether the registry asks to come back later (503).
+    /// Whether the registry asks to come back later: it is busy (503), or we ask for much (429).
     #[must_use]
     pub fn is_later(&self) -> bool {
-        matches!(self, Self::Problem(problem) if problem.status == SERVICE_UNAVAILABLE)
+        matches!(self, Self::Problem(problem) if matches!(problem.status, SERVICE_UNAVAILABLE | TOO_MANY_REQUESTS))
     }
 
     /// Whether it is a fault, of the network, the server or the address: neither refused nor later.
@@ -107,6 +107,7 @@ impl ClientError {
 }
 
 pub(crate) const SERVICE_UNAVAILABLE: u16 = 503;
+pub(crate) const TOO_MANY_REQUESTS: u16 = 429;
 
 /// A problem document (RFC 9457) of the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -164,6 +165,8 @@ mod tests {
             (problem(400, Some(2)), true, false),
             (problem(503, Some(2)), false, true),
             (problem(503, None), false, true),
+            (problem(429, Some(2)), false, true),
+            (problem(429, None), false, true),
             (problem(500, Some(2)), false, false),
             (ClientError::answer("x"), false, false),
         ] {
@@ -171,6 +174,7 @@ mod tests {
             assert_eq!(error.is_fault(), !refusal && !later);
         }
         assert_eq!(problem(503, Some(2)).retry_after(), Some(Duration::from_secs(2)));
+        assert_eq!(problem(429, Some(2)).retry_after(), Some(Duration::from_secs(2)));
         assert_eq!(problem(503, None).retry_after(), None);
         assert_eq!(problem(400, Some(2)).retry_after(), None);
     }

@@ -25,8 +25,8 @@ pub struct Submitted {
 impl Client {
     /// Submits a signed event and waits for its receipt.
     ///
-    /// It is sent again, [`crate::ATTEMPTS_MAX`] times in all, if the registry asks for that (503 with
-    /// `Retry-After`) or the connection breaks. That is safe: the same event is logged once, and answered
+    /// It is sent again, [`crate::ATTEMPTS_MAX`] times in all, if the registry asks for that (503 or 429
+    /// with `Retry-After`) or the connection breaks. That is safe: the same event is logged once, and answered
     /// again with the same entry.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use ureq::Body;
 use ureq::http::{HeaderMap, Response};
 
-use crate::error::{SERVICE_UNAVAILABLE, one_line};
+use crate::error::{SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS, one_line};
 use crate::{Client, ClientError, Problem};
 
 /// The longest answer that is not a list: an entry (32 KiB) and a checkpoint with all the signatures it may
@@ -118,7 +118,7 @@ fn refused(url: &str, answer: &Answer) -> ClientError {
         // The status line rules: a document cannot turn a refusal into something to try again.
         return ClientError::Problem(Problem { status, retry_after_seconds, ..problem });
     }
-    if status == SERVICE_UNAVAILABLE && retry_after_seconds.is_some() {
+    if matches!(status, SERVICE_UNAVAILABLE | TOO_MANY_REQUESTS) && retry_after_seconds.is_some() {
         // Something in front of the registry, such as a proxy under load.
         return ClientError::Problem(Problem {
             status,
