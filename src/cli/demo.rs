@@ -94,8 +94,9 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     })?;
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let app = http::app(node.handle());
-    let server = runtime.spawn(accept::serve(listener, app, AcceptLimits::default(), async move {
+    let limits = AcceptLimits::default();
+    let app = http::app(node.handle(), Arc::clone(&limits.shared));
+    let server = runtime.spawn(accept::serve(listener, app, limits, async move {
         let _ = ended.await;
     }));
     let result = (|| {

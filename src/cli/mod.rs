@@ -12,6 +12,7 @@ mod export;
 mod foreign;
 mod init;
 mod key;
+mod limits;
 mod look;
 mod output;
 mod party;

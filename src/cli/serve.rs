@@ -10,9 +10,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
 use super::error::chain;
+use super::limits::LimitArgs;
 use super::output::Output;
 use crate::clock::SystemClock;
 use crate::http;
+use crate::limits::SharedLimits;
 use crate::node::{Node, Place};
 use crate::read::accept::{self, AcceptLimits};
 use crate::telemetry::{self, LogFormat};
@@ -39,6 +41,8 @@ pub(super) struct Args {
     /// How log lines look
     #[arg(long, value_enum, default_value = "text", env = "UNDERSIGNED_LOG_FORMAT")]
     log_format: LogFormat,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
@@ -52,7 +56,8 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(|error| CliError::local(error.to_string()))?;
     output.line(format!("serving {} at http://{address}", node.registry()));
     output.object(&json!({"registry": node.registry().to_text(), "url": format!("http://{address}")}));
-    runtime.block_on(until_stopped(listener, &node))?;
+    let limits = Arc::new(SharedLimits::new(args.limits.limits()));
+    runtime.block_on(until_stopped(listener, &node, limits))?;
     // Handlers hold the index until their connections are gone.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     node.stop()?;
@@ -87,7 +92,11 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, CliError> {
 }
 
 /// Serves until a signal comes or the log stops by itself.
-async fn until_stopped(listener: TcpListener, node: &Node) -> Result<(), CliError> {
+async fn until_stopped(
+    listener: TcpListener,
+    node: &Node,
+    shared: Arc<SharedLimits>,
+) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::local(error.to_string());
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -99,8 +108,9 @@ async fn until_stopped(listener: TcpListener, node: &Node) -> Result<(), CliErro
             _ = stopped.wait_for(|stopped| *stopped) => tracing::error!("the log stopped"),
         }
     };
-    let app = http::app(node.handle());
-    let drained = accept::serve(listener, app, AcceptLimits::default(), shutdown)
+    let app = http::app(node.handle(), Arc::clone(&shared));
+    let limits = AcceptLimits { shared, ..AcceptLimits::default() };
+    let drained = accept::serve(listener, app, limits, shutdown)
         .await
         .map_err(|error| CliError::local(chain(&error)))?;
     tracing::info!(ended = drained.ended, cut = drained.cut, "connections ended");

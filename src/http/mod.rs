@@ -7,12 +7,16 @@
 //! - `query`: what a request asks for;
 //! - `about`: what the registry says of itself;
 //! - `views`: what the answers say, apart from how they look;
+//! - `head`: requests that can be read in two ways are refused;
+//! - `door`: who may write, and how much;
 //! - `problem`: the one place that turns errors into status codes; `problems`: what its codes mean.
 //!
 //! Every answer is built from one published tree and names it. Never from here: files, keys, the law.
 
 mod about;
 mod answer;
+mod door;
+mod head;
 mod lists;
 mod prepare;
 pub mod problem;
@@ -29,6 +33,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -36,12 +41,14 @@ use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use undersigned_registry::envelope::SUBMISSION_BYTES_MAX;
 
+use crate::limits::{Door, SharedLimits};
 use crate::node::Handle;
 use crate::read::static_files::{Shown, StaticFiles, StaticProblem};
 use problem::Problem;
 
-/// The whole public API over a running node, without a socket.
-pub fn app(handle: Handle) -> Router {
+/// The whole public API over a running node, without a socket, under the limits that are given.
+pub fn app(handle: Handle, limits: Arc<SharedLimits>) -> Router {
+    let door = Arc::new(Door::new(limits));
     let published = handle.published.clone();
     let files = StaticFiles {
         store: Arc::clone(&handle.store),
@@ -53,7 +60,7 @@ pub fn app(handle: Handle) -> Router {
     };
     let api = Router::new()
         .route("/", get(about::start))
-        .route("/v1/entries", post(submit::submit))
+        .route(door::ENTRIES, post(submit::submit))
         .route("/v1/entries/{reference}", get(proofs::entry))
         .route("/v1/receipts/{reference}", get(proofs::receipt))
         .route("/v1/prepare", post(prepare::prepare))
@@ -72,6 +79,7 @@ pub fn app(handle: Handle) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new("method-not-allowed", "another method belongs here")
         })
+        .layer(from_fn_with_state(door, door::guard))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-cache"),
@@ -84,6 +92,7 @@ pub fn app(handle: Handle) -> Router {
     api.merge(files.router())
         .fallback(async || Problem::not_found("such address; GET / lists what there is"))
         .layer(DefaultBodyLimit::max(SUBMISSION_BYTES_MAX))
+        .layer(from_fn(head::clear))
         .layer(
             CorsLayer::new()
                 .allow_origin(Any)

@@ -15,9 +15,10 @@ use undersigned_registry::record::{Record, StateKey};
 use undersigned_registry::rules::Facts as _;
 
 use super::answer::{ask, raw_json};
+use super::door::Pass;
 use super::problem::Problem;
 use super::query::{Form, NoParameters, Parameters, negotiate};
-use super::submit::{expect_json, read_body};
+use super::submit::expect_json;
 use super::views::statement::find_statement;
 use crate::node::Handle;
 use crate::sequencer::RegistryLaw;
@@ -78,7 +79,7 @@ pub(super) async fn prepare(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     expect_json(&parts.headers)?;
-    let body = read_body(body, &parts.headers, PREPARE_BYTES_MAX).await?;
+    let body = Pass::of(&parts.extensions)?.read(body, &parts.headers, PREPARE_BYTES_MAX).await?;
     let request: PrepareRequest =
         serde_json::from_slice(&body).map_err(|error| wrong(format!("not a request to prepare: {error}")))?;
     let key = KeyId::from_hex(&request.key)

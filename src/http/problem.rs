@@ -3,6 +3,8 @@
 //! Each has a stable code, what is wrong in words, and what to do next. Internal messages never leave;
 //! they are logged here under the code that does.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +21,12 @@ const RETRY_AFTER_SECONDS: u64 = 2;
 
 /// What every code means: its status, its title, what to do. Sorted by code.
 pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
+    (
+        "address-limit",
+        StatusCode::TOO_MANY_REQUESTS,
+        "too much comes from your address",
+        "try again after the time in Retry-After; a withdrawal of a standing endorsement is let through",
+    ),
     (
         "already-endorsed",
         StatusCode::CONFLICT,
@@ -42,6 +50,12 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         StatusCode::BAD_REQUEST,
         "a blob is not the one the event names",
         "send the exact bytes whose SHA-256 and size the event names",
+    ),
+    (
+        "body-broken",
+        StatusCode::BAD_REQUEST,
+        "the body is not what its headers say",
+        "send the body whole, with its true length or in well-formed chunks",
     ),
     (
         "body-too-large",
@@ -79,6 +93,12 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         StatusCode::FORBIDDEN,
         "a signer's key belongs to another party",
         "sign with a key of the party that acts",
+    ),
+    (
+        "head-broken",
+        StatusCode::BAD_REQUEST,
+        "the head of the request can be read in two ways",
+        "send it as RFC 9112 says; if a proxy sent it, mend the proxy",
     ),
     (
         "index-rebuilding",
@@ -206,6 +226,12 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         "see the Allow header",
     ),
     (
+        "newcomer-limit",
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many unknown keys come from your address",
+        "try again after the time in Retry-After, or from another address",
+    ),
+    (
         "new-key-silent",
         StatusCode::BAD_REQUEST,
         "a key that is added does not sign",
@@ -235,6 +261,12 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         StatusCode::FORBIDDEN,
         "only the sponsor may do this",
         "sign as the party that published the statement",
+    ),
+    (
+        "organisation-limit",
+        StatusCode::TOO_MANY_REQUESTS,
+        "the organisation submits too much at a time",
+        "try again after the time in Retry-After; a withdrawal of a standing endorsement is let through",
     ),
     (
         "outcome-unknown",
@@ -360,6 +392,7 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
 pub struct Problem {
     code: &'static str,
     detail: String,
+    retry_after: Option<Duration>,
 }
 
 #[derive(Serialize)]
@@ -376,7 +409,20 @@ impl Problem {
     /// A problem of a code, with what is wrong in this case.
     #[must_use]
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), retry_after: None }
+    }
+
+    /// The same, with the time after which it may be tried again.
+    #[must_use]
+    pub const fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.row().0
     }
 
     /// Nothing at this address.
@@ -427,11 +473,17 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            let seconds = self.retry_after.map_or(RETRY_AFTER_SECONDS, whole_seconds);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// A time in whole seconds, never too early and never 0: that would mean at once.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 impl From<Refused> for Problem {
@@ -479,6 +531,13 @@ impl From<ReadError> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_told_to_come_again_too_early() {
+        for (wait, seconds) in [(0, 1), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (59_500, 60)] {
+            assert_eq!(whole_seconds(Duration::from_millis(wait)), seconds, "{wait} ms");
+        }
+    }
 
     #[test]
     fn every_code_stands_once() {

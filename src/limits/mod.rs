@@ -6,13 +6,23 @@
 //! Not here: limits on the size of a request, an entry or a queue (they belong to the format and do not
 //! change), and the times of a connection (`read::accept`).
 
+mod arriving;
+mod client;
+mod door;
 mod network;
+mod owners;
+mod rates;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
+pub use arriving::{Arriving, Body, NoRoom};
+pub use client::Group;
+pub use door::{Door, Share};
 pub use network::{Network, NetworkError};
+pub use owners::Owners;
+pub use rates::{KEYS_MAX, Rate, Rates};
 
 /// What an operator may set. In every number 0 means: no limit of this kind.
 ///
@@ -68,7 +78,7 @@ pub struct Limits {
 }
 
 /// In which header a proxy says for whom it asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProxyHeader {
     /// `X-Forwarded-For`, the custom of most proxies.

@@ -1,47 +1,47 @@
 //! The accept loop: HTTP/1.1 and HTTP/2 with limits on everything, and an end that nobody can block.
 //!
 //! `axum::serve` has no timer for headers, and its graceful end waits for ever for a half-sent one. Here
-//! - when all connections are taken nothing more is accepted: newcomers wait in the kernel's queue, and a
-//!   place comes free because every connection below ends by itself;
+//! - when all places are taken a newcomer gets that of a connection that waits for its client ([`places`]);
+//!   only when we work for all of them newcomers wait in the kernel's queue;
 //! - a connection must send its first byte, and each HTTP/1 header, within a time;
 //! - one that has no request in flight for a time is closed, whatever it sends meanwhile (an unfinished
 //!   HTTP/2 preface or header, pings): this ends idle keep-alive of both versions;
-//! - one whose peer does not take the answer for a time is cut;
+//! - one whose peer does not take the answer for a time is cut, also where HTTP/2 hides that from the socket;
 //! - on shutdown connections without a request end after a moment, requests in flight have until the
 //!   deadline, then all are cut.
 //!
 //! Handlers find the peer's address as [`axum::extract::ConnectInfo<SocketAddr>`].
 //!
-//! Not here: time limits for handlers and request bodies, limits per peer, TLS.
+//! Not here: time limits for handlers and request bodies, rates (`limits`), TLS.
+
+mod activity;
+mod places;
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep, timeout};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, timeout};
 use tower::Service as _;
 
-/// Connections at a time: 1,024 busy clients, as many witnesses and browsers again, within 4,096
-/// descriptors together with files.
-pub const CONNECTIONS_MAX: usize = 2_048;
+use crate::limits::SharedLimits;
+use activity::{Activity, ArrivingBody, CountedBody, Handling, InFlight, TimedWrites};
+use places::{Newcomer, Places};
+
 /// Time for the first byte of a connection.
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for each whole header, counted on a kept-alive connection from the answer before it.
@@ -69,7 +69,8 @@ const PENDING_RESETS_MAX: usize = 20;
 const LOCAL_RESETS_MAX: usize = 64;
 /// Bytes of answers that one HTTP/2 stream may hold in memory: with all streams 8 MiB a connection.
 const STREAM_SEND_BYTES_MAX: usize = 64 << 10;
-/// Pause after a failure to accept that may pass, such as no descriptors.
+/// Pause after a failure to accept that may pass, such as no descriptors, and between two looks for a
+/// place while we work for all connections.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Failures to accept in a row until the listener is given up: one minute of pauses.
 const ACCEPT_FAILURES_MAX: u32 = 1_200;
@@ -77,8 +78,8 @@ const ACCEPT_FAILURES_MAX: u32 = 1_200;
 /// The limits of the accept loop; each default is the constant of the same name.
 #[derive(Debug, Clone)]
 pub struct AcceptLimits {
-    /// Connections at a time.
-    pub connections_max: usize,
+    /// How many connections, and from where.
+    pub shared: Arc<SharedLimits>,
     /// Time for the first byte of a connection.
     pub first_byte_timeout: Duration,
     /// Time for each whole HTTP/1 header.
@@ -98,7 +99,7 @@ pub struct AcceptLimits {
 impl Default for AcceptLimits {
     fn default() -> Self {
         Self {
-            connections_max: CONNECTIONS_MAX,
+            shared: Arc::default(),
             first_byte_timeout: FIRST_BYTE_TIMEOUT,
             header_timeout: HEADER_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
@@ -140,19 +141,24 @@ pub async fn serve(
 ) -> Result<Drained, AcceptError> {
     let shared = Arc::new(Shared { http: http(&limits), limits, app });
     let (stop, stopping) = watch::channel(false);
-    // Its length is the number of connections; dropping it cuts them.
+    let zero = Instant::now();
+    // Dropping it cuts the connections.
     let mut connections = JoinSet::new();
+    let mut places = Places::default();
+    // Accepted, but without a place.
+    let mut newcomer = None;
     let mut failures: u32 = 0;
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let has_room = connections.len() < shared.limits.connections_max;
         tokio::select! {
             () = &mut shutdown => break,
-            Some(ended) = connections.join_next(), if !connections.is_empty() => report(ended),
-            accepted = listener.accept(), if has_room => match accepted {
-                Ok((stream, peer)) => {
+            Some(ended) = connections.join_next_with_id(), if !connections.is_empty() => {
+                places.free(report(ended));
+            }
+            accepted = listener.accept(), if newcomer.is_none() => match accepted {
+                Ok(accepted) => {
                     failures = 0;
-                    connections.spawn(connection(stream, peer, Arc::clone(&shared), stopping.clone()));
+                    newcomer = Some(accepted);
                 }
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
@@ -164,17 +170,31 @@ pub async fn serve(
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
+            () = tokio::time::sleep(ACCEPT_PAUSE), if newcomer.is_some() => {}
+        }
+        let Some((stream, peer)) = newcomer.take() else { continue };
+        let current = shared.limits.shared.current();
+        let group = Places::group(&current, peer.ip());
+        match places.ask(group, &current) {
+            Newcomer::Admitted => {
+                let activity = Arc::new(Activity::new(zero));
+                let connection =
+                    connection(stream, peer, Arc::clone(&activity), Arc::clone(&shared), stopping.clone());
+                places.take(group, activity, connections.spawn(connection));
+            }
+            Newcomer::Refused => drop(stream),
+            Newcomer::Waits => newcomer = Some((stream, peer)),
         }
     }
     // Newcomers are refused by the kernel from here on.
-    drop(listener);
+    drop((listener, newcomer));
     stop.send_replace(true);
-    let open = connections.len();
+    let open = places.len();
     let deadline = Instant::now() + shared.limits.drain_timeout;
-    while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, connections.join_next()).await {
-        report(ended);
+    while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, connections.join_next_with_id()).await {
+        places.free(report(ended));
     }
-    let cut = connections.len();
+    let cut = places.len();
     connections.shutdown().await;
     Ok(Drained { ended: open.saturating_sub(cut), cut })
 }
@@ -203,11 +223,16 @@ fn http(limits: &AcceptLimits) -> auto::Builder<TokioExecutor> {
     http
 }
 
-fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!("a connection ended with a panic");
+/// Which connection ended.
+fn report(ended: Result<(Id, ()), JoinError>) -> Id {
+    match ended {
+        Ok((id, ())) => id,
+        Err(error) => {
+            if error.is_panic() {
+                tracing::error!("a connection ended with a panic");
+            }
+            error.id()
+        }
     }
 }
 
@@ -220,6 +245,7 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
+    activity: Arc<Activity>,
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -237,23 +263,24 @@ async fn connection(
     // Answers are written whole; waiting for more would only delay them. A failure costs time alone.
     let _ = stream.set_nodelay(true);
 
-    let activity = Arc::new(Activity::default());
     let service = {
         let (activity, app) = (Arc::clone(&activity), shared.app.clone());
         service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             let in_flight = InFlight::new(&activity);
-            let answer = app.clone().call(request);
+            let handling = Handling::new(&activity);
+            let answer = app.clone().call(request.map(|body| Body::new(ArrivingBody::new(body, &activity))));
             async move {
                 let answer: Response<Body> = answer.await?;
-                Ok::<_, Infallible>(answer.map(|body| CountedBody { body, _in_flight: in_flight }))
+                drop(handling);
+                Ok::<_, Infallible>(answer.map(|body| CountedBody { body, in_flight }))
             }
         })
     };
     let io = TokioIo::new(TimedWrites::new(stream, Arc::clone(&activity), limits.write_timeout));
     let mut http = std::pin::pin!(shared.http.serve_connection(io, service));
     let mut idle = std::pin::pin!(tokio::time::sleep(limits.idle_timeout));
-    let mut seen_requests = 0;
+    let mut seen = activity.got_on();
     let mut was_quiet = false;
     let mut is_leaving = false;
     loop {
@@ -266,13 +293,17 @@ async fn connection(
                 is_leaving = true;
             }
             () = idle.as_mut() => {
-                let requests = activity.requests.load(Ordering::Relaxed);
+                let got_on = activity.got_on();
+                let is_still = got_on == seen && activity.waits_for_client();
                 let is_quiet = activity.is_quiet();
                 if is_leaving && is_quiet && was_quiet {
                     return;
                 }
-                is_leaving |= is_quiet && requests == seen_requests;
-                seen_requests = requests;
+                if !is_leaving && is_still && activity.is_stuck() {
+                    return;
+                }
+                is_leaving |= is_quiet && is_still;
+                seen = got_on;
                 was_quiet = is_quiet;
             }
         }
@@ -282,137 +313,6 @@ async fn connection(
         // Two looks in a row must find it quiet: an answer may be on its way between two tasks in one.
         let pause = if is_leaving { limits.farewell_timeout / 2 } else { limits.idle_timeout };
         idle.as_mut().reset(Instant::now() + pause);
-    }
-}
-
-/// What a connection is doing. Written by its requests and its writes, read when its idle time is over.
-#[derive(Debug, Default)]
-struct Activity {
-    /// Requests since the beginning.
-    requests: AtomicUsize,
-    /// Requests whose answer is not yet handed over in full.
-    in_flight: AtomicUsize,
-    /// The peer has yet to take bytes of an answer.
-    is_write_waiting: AtomicBool,
-}
-
-impl Activity {
-    fn is_quiet(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) == 0 && !self.is_write_waiting.load(Ordering::Relaxed)
-    }
-}
-
-/// A request in flight, from its header to the last byte of its answer's body.
-struct InFlight(Arc<Activity>);
-
-impl InFlight {
-    fn new(activity: &Arc<Activity>) -> Self {
-        activity.requests.fetch_add(1, Ordering::Relaxed);
-        activity.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(activity))
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The body of an answer, which keeps its request in flight.
-struct CountedBody {
-    body: Body,
-    _in_flight: InFlight,
-}
-
-impl HttpBody for CountedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A stream that fails when its peer takes nothing for a time.
-struct TimedWrites {
-    stream: TcpStream,
-    activity: Arc<Activity>,
-    time: Duration,
-    /// Runs while a write waits.
-    running: Option<Pin<Box<Sleep>>>,
-}
-
-impl TimedWrites {
-    fn new(stream: TcpStream, activity: Arc<Activity>, time: Duration) -> Self {
-        Self { stream, activity, time, running: None }
-    }
-
-    fn timed<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            if self.running.take().is_some() {
-                self.activity.is_write_waiting.store(false, Ordering::Relaxed);
-            }
-            return written;
-        }
-        self.activity.is_write_waiting.store(true, Ordering::Relaxed);
-        let time = self.time;
-        let running = self.running.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
-        ready!(running.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for TimedWrites {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for TimedWrites {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.timed(written, context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.timed(written, context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

@@ -19,6 +19,16 @@ pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// How many questions may wait.
 const QUESTIONS_MAX: usize = 1_024;
 
+/// How many submissions may wait in the reserved line. It is emptied with the next batch, a quarter of it
+/// at most: 256 organisations that leave at the same moment.
+pub const RESERVED_ENTRIES_MAX: usize = 256;
+
+/// How many bytes may wait there: 256 withdrawals of 16 KiB.
+pub const RESERVED_BYTES_MAX: usize = 4 << 20;
+
+/// How many questions may wait beyond [`QUESTIONS_MAX`] if they are about the reserved line.
+const RESERVED_QUESTIONS_MAX: usize = 256;
+
 /// What becomes of a submission.
 pub type Reply<L> = Result<Answer<<L as Law>::Cut>, NotLogged<<L as Law>::Refusal>>;
 
@@ -59,10 +69,38 @@ pub(super) struct Waiting<L: Law> {
 }
 
 struct Line<L: Law> {
-    waiting: VecDeque<Waiting<L>>,
-    bytes: usize,
+    ordinary: Lane<L>,
+    /// Taken first, with room of its own.
+    reserved: Lane<L>,
     questions: VecDeque<Question<L>>,
     is_closed: bool,
+}
+
+/// Submissions of one kind, in their order.
+struct Lane<L: Law> {
+    waiting: VecDeque<Waiting<L>>,
+    bytes: usize,
+}
+
+impl<L: Law> Lane<L> {
+    const fn new() -> Self {
+        Self { waiting: VecDeque::new(), bytes: 0 }
+    }
+
+    fn has_room(&self, bytes: usize, entries_max: usize, bytes_max: usize) -> bool {
+        self.waiting.len() < entries_max && self.bytes.saturating_add(bytes) <= bytes_max
+    }
+
+    fn push(&mut self, waiting: Waiting<L>) {
+        self.bytes = self.bytes.saturating_add(waiting.bytes);
+        self.waiting.push_back(waiting);
+    }
+
+    fn pop(&mut self) -> Option<Waiting<L>> {
+        let waiting = self.waiting.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(waiting.bytes);
+        Some(waiting)
+    }
 }
 
 /// The intake of a sequencer. Cheap to clone; all clones are one queue.
@@ -99,7 +137,12 @@ impl<L: Law> Intake<L> {
     /// An open, empty intake.
     #[must_use]
     pub fn new() -> Self {
-        let line = Line { waiting: VecDeque::new(), bytes: 0, questions: VecDeque::new(), is_closed: false };
+        let line = Line {
+            ordinary: Lane::new(),
+            reserved: Lane::new(),
+            questions: VecDeque::new(),
+            is_closed: false,
+        };
         Self { shared: Arc::new(Shared { line: Mutex::new(line), ring: Condvar::new() }) }
     }
 
@@ -114,16 +157,40 @@ impl<L: Law> Intake<L> {
         submission: L::Submission,
         bytes: usize,
     ) -> Result<oneshot::Receiver<Reply<L>>, Later> {
+        self.push(submission, bytes, |line| {
+            let has_room = line.ordinary.has_room(bytes, QUEUE_ENTRIES_MAX, QUEUE_BYTES_MAX);
+            has_room.then_some(&mut line.ordinary)
+        })
+    }
+
+    /// The same in the reserved line, which is small and taken first: for what must get through when all
+    /// others are told to wait. Who asks for it has made sure of that ([`Intake::ask_reserved`]).
+    ///
+    /// # Errors
+    /// As [`Intake::submit`].
+    pub fn submit_reserved(
+        &self,
+        submission: L::Submission,
+        bytes: usize,
+    ) -> Result<oneshot::Receiver<Reply<L>>, Later> {
+        self.push(submission, bytes, |line| {
+            let has_room = line.reserved.has_room(bytes, RESERVED_ENTRIES_MAX, RESERVED_BYTES_MAX);
+            has_room.then_some(&mut line.reserved)
+        })
+    }
+
+    fn push(
+        &self,
+        submission: L::Submission,
+        bytes: usize,
+        room: impl FnOnce(&mut Line<L>) -> Option<&mut Lane<L>>,
+    ) -> Result<oneshot::Receiver<Reply<L>>, Later> {
         let mut line = self.lock();
         if line.is_closed {
             return Err(Later::Stopping);
         }
-        if line.waiting.len() >= QUEUE_ENTRIES_MAX || line.bytes.saturating_add(bytes) > QUEUE_BYTES_MAX {
-            return Err(Later::Full);
-        }
         let (reply, receiver) = oneshot::channel();
-        line.bytes = line.bytes.saturating_add(bytes);
-        line.waiting.push_back(Waiting { submission, bytes, reply });
+        room(&mut line).ok_or(Later::Full)?.push(Waiting { submission, bytes, reply });
         drop(line);
         self.shared.ring.notify_one();
         Ok(receiver)
@@ -137,11 +204,31 @@ impl<L: Law> Intake<L> {
         &self,
         question: impl FnOnce(&L) -> A + Send + 'static,
     ) -> Result<oneshot::Receiver<A>, Later> {
+        self.ask_up_to(QUESTIONS_MAX, question)
+    }
+
+    /// Asks whether something may stand in the reserved line; there is room for it when there is none for
+    /// other questions.
+    ///
+    /// # Errors
+    /// As [`Intake::ask`].
+    pub fn ask_reserved<A: Send + 'static>(
+        &self,
+        question: impl FnOnce(&L) -> A + Send + 'static,
+    ) -> Result<oneshot::Receiver<A>, Later> {
+        self.ask_up_to(QUESTIONS_MAX + RESERVED_QUESTIONS_MAX, question)
+    }
+
+    fn ask_up_to<A: Send + 'static>(
+        &self,
+        questions_max: usize,
+        question: impl FnOnce(&L) -> A + Send + 'static,
+    ) -> Result<oneshot::Receiver<A>, Later> {
         let mut line = self.lock();
         if line.is_closed {
             return Err(Later::Stopping);
         }
-        if line.questions.len() >= QUESTIONS_MAX {
+        if line.questions.len() >= questions_max {
             return Err(Later::Full);
         }
         let (reply, receiver) = oneshot::channel();
@@ -165,11 +252,11 @@ impl<L: Law> Intake<L> {
     pub(super) fn abandon(&self) {
         let mut line = self.lock();
         line.is_closed = true;
-        line.bytes = 0;
-        let waiting = std::mem::take(&mut line.waiting);
+        let reserved = std::mem::replace(&mut line.reserved, Lane::new());
+        let ordinary = std::mem::replace(&mut line.ordinary, Lane::new());
         let questions = std::mem::take(&mut line.questions);
         drop(line);
-        for waiting in waiting {
+        for waiting in reserved.waiting.into_iter().chain(ordinary.waiting) {
             // Who waited may have gone.
             let _ = waiting.reply.send(Err(NotLogged::Later(Later::Stopping)));
         }
@@ -180,14 +267,18 @@ impl<L: Law> Intake<L> {
     #[must_use]
     pub fn depth(&self) -> (usize, usize) {
         let line = self.lock();
-        (line.waiting.len(), line.bytes)
+        (
+            line.ordinary.waiting.len().saturating_add(line.reserved.waiting.len()),
+            line.ordinary.bytes.saturating_add(line.reserved.bytes),
+        )
     }
 
-    /// Waits for work and takes up to a batch of it; `None` when closed and empty.
+    /// Waits for work and takes up to a batch of it, what is reserved first; `None` when closed and empty.
     pub(super) fn take(&self, entries_max: usize, bytes_max: usize) -> Option<Taken<L>> {
         let mut line = self.lock();
         loop {
-            if !line.waiting.is_empty() || !line.questions.is_empty() {
+            let is_empty = line.reserved.waiting.is_empty() && line.ordinary.waiting.is_empty();
+            if !is_empty || !line.questions.is_empty() {
                 break;
             }
             if line.is_closed {
@@ -198,14 +289,15 @@ impl<L: Law> Intake<L> {
         let mut waiting = Vec::new();
         let mut bytes = 0usize;
         while waiting.len() < entries_max {
-            let Some(next) = line.waiting.front() else { break };
+            let Line { reserved, ordinary, .. } = &mut *line;
+            let lane = if reserved.waiting.is_empty() { ordinary } else { reserved };
+            let Some(next) = lane.waiting.front() else { break };
             if !waiting.is_empty() && bytes.saturating_add(next.bytes) > bytes_max {
                 break;
             }
             bytes = bytes.saturating_add(next.bytes);
-            waiting.extend(line.waiting.pop_front());
+            waiting.extend(lane.pop());
         }
-        line.bytes = line.bytes.saturating_sub(bytes);
         let questions = line.questions.drain(..).collect();
         Some(Taken { waiting, questions })
     }

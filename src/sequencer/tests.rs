@@ -418,3 +418,36 @@ fn a_batch_has_limits() {
     intake.close();
     assert_eq!(intake.submit(Vec::new(), 1).err(), Some(Later::Stopping));
 }
+
+#[test]
+fn what_is_reserved_is_taken_first_and_has_room_when_there_is_none() {
+    let intake: Intake<AnyBytes> = Intake::new();
+    let mut waiting: Vec<_> =
+        (0..2).map(|_| intake.submit(b"ordinary".to_vec(), super::QUEUE_BYTES_MAX / 2).unwrap()).collect();
+    assert_eq!(intake.submit(b"ordinary".to_vec(), 1).err(), Some(Later::Full));
+    for _ in 0..super::RESERVED_ENTRIES_MAX {
+        waiting.push(intake.submit_reserved(b"reserved".to_vec(), 1).unwrap());
+    }
+    assert_eq!(
+        intake.submit_reserved(b"reserved".to_vec(), 1).err(),
+        Some(Later::Full),
+        "it has a limit too"
+    );
+    assert_eq!(intake.depth().0, 2 + super::RESERVED_ENTRIES_MAX);
+    let taken = intake.take(super::RESERVED_ENTRIES_MAX + 1, usize::MAX).unwrap().waiting;
+    let (last, first) = taken.split_last().unwrap();
+    assert!(first.iter().all(|waiting| waiting.submission == b"reserved"));
+    assert_eq!(last.submission, b"ordinary", "and then the others go on");
+    // Bytes that were taken make room again.
+    assert!(intake.submit_reserved(b"reserved".to_vec(), super::RESERVED_BYTES_MAX).is_ok());
+    assert!(intake.submit_reserved(b"reserved".to_vec(), 1).is_err());
+    // So do questions.
+    let full = loop {
+        if intake.ask(|_| ()).is_err() {
+            break intake.ask_reserved(|_| ());
+        }
+    };
+    assert!(full.is_ok(), "a question about the reserved line has room when others have none");
+    intake.abandon();
+    assert_eq!(intake.submit_reserved(Vec::new(), 1).err(), Some(Later::Stopping));
+}

@@ -13,6 +13,7 @@ use undersigned::admission;
 use undersigned::clock::{ClockJumped, GivenClock};
 use undersigned::http;
 use undersigned::keyring::PartyKey;
+use undersigned::limits::{Limits, SharedLimits};
 use undersigned::node::{Handle, Node, Place, operator_keys};
 use undersigned::read::accept::{self, AcceptLimits};
 use undersigned::sequencer::QUEUE_BYTES_MAX;
@@ -31,14 +32,19 @@ use crate::support::{Server, init, key, now, party, publish, sign, thread_event}
 
 /// Who shows the codes that the tests below do not.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
+    ("address-limit", "door.rs"),
     ("bad-query", "http.rs"),
     ("bad-request", "refused.rs"),
+    ("body-broken", "smuggling.rs"),
     ("body-too-large", "http.rs"),
     ("body-too-slow", "takes 15 s; src/read/accept/tests.rs has the timers"),
+    ("head-broken", "smuggling.rs"),
     ("index-rebuilding", "only while a large index is built; src/index.rs"),
     ("json-length", "a body that long is refused before it is read as JSON; log/registry"),
     ("method-not-allowed", "http.rs"),
+    ("newcomer-limit", "door.rs"),
     ("not-found", "http.rs"),
+    ("organisation-limit", "door.rs"),
     ("reads-busy", "src/read/static_files/tests.rs"),
     ("received-back", "the sequencer never hands the law an earlier second; log/registry"),
     ("signable-header", "of files that the command line reads; cli.rs"),
@@ -367,6 +373,10 @@ struct Inside {
 
 impl Inside {
     fn start(data: &Path, registry: &RegistryId) -> Self {
+        Self::start_with(data, registry, Limits::default())
+    }
+
+    fn start_with(data: &Path, registry: &RegistryId, limits: Limits) -> Self {
         let clock = Arc::new(GivenClock::at(now()));
         let place = Place { data: data.to_owned(), guard: None };
         let node = Node::open(&place, clock.clone()).unwrap();
@@ -375,13 +385,14 @@ impl Inside {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (end, ended) = tokio::sync::oneshot::channel();
-        let app = http::app(node.handle());
+        let limits = AcceptLimits { shared: Arc::new(SharedLimits::new(limits)), ..AcceptLimits::default() };
+        let app = http::app(node.handle(), Arc::clone(&limits.shared));
         let serving = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 let ended = async { drop(ended.await) };
-                accept::serve(listener, app, AcceptLimits::default(), ended).await.unwrap();
+                accept::serve(listener, app, limits, ended).await.unwrap();
             });
         });
         let client = Client::new(&format!("http://{address}")).unwrap().with_pause(|_| {});
@@ -438,7 +449,10 @@ fn from_inside() -> Vec<&'static str> {
     let folder = tempfile::tempdir().unwrap();
     let (data, trust) = init(binary(), folder.path());
     let registry = trust.registry().unwrap().clone();
-    let inside = Inside::start(&data, &registry);
+    // Eight requests to write are more than the good ones here; faults of ours are three times as many, and
+    // not one of them counts.
+    let limits = Limits { address_writes_per_minute: 8, address_newcomers_per_hour: 8, ..Limits::default() };
+    let inside = Inside::start_with(&data, &registry, limits);
     inside.client.submit(&party(&registry, 1).0).unwrap();
     // A clock that jumped, or went back: intake stops, reads go on, and so does everything once it is right.
     inside.clock.report_jump(Some(ClockJumped { seconds: 86_400 }));
@@ -475,6 +489,10 @@ fn from_inside() -> Vec<&'static str> {
     let full = inside.problem(4);
     assert_eq!((full.status, full.code.as_str()), (503, "queue-full"));
     assert!(full.retry_after_seconds.is_some());
+    // Reads go on: they wait for nobody who writes.
+    assert!(!inside.client.checkpoint().unwrap().is_empty());
+    inside.client.receipt("1").unwrap();
+    inside.client.entry("2").unwrap();
     go.send(()).unwrap();
     assert!(waiting.blocking_recv().unwrap().is_ok());
     inside.client.submit(&party(&registry, 4).0).unwrap();

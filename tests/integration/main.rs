@@ -7,12 +7,14 @@ mod support;
 mod bench;
 mod cli;
 mod codes;
+mod door;
 mod http;
 mod lists;
 mod refused;
 mod keys;
 mod repeats;
 mod replay;
+mod smuggling;
 mod start;
 mod terminal;
 

@@ -7,6 +7,8 @@
     reason = "shared by test programs that each use a part"
 )]
 
+pub mod wire;
+
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -22,6 +24,14 @@ use undersigned_registry::id::{EventHash, PartyId, RegistryId, StatementId, Vers
 use undersigned_registry::key::{KeyType, Role};
 use undersigned_registry::verify::Trust;
 use undersigned_tlog::hash::sha256;
+
+/// Options of a server that takes load from one place.
+pub const WITHOUT_RATES: &[&str] = &[
+    "--address-writes-per-minute=0",
+    "--address-newcomers-per-hour=0",
+    "--organisation-writes-per-minute=0",
+    "--address-connections-max=0",
+];
 
 /// A registry that runs as a process of its own.
 pub struct Server {

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::limits::Limits;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const LONG: Duration = Duration::from_secs(120);
@@ -30,10 +31,15 @@ const HTTP2_HALF_HEADER: &[u8] =
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const STARTS: [&[u8]; 6] = [b"", b"G", HALF_HEADER, HALF_PREFACE, HTTP2_IDLE, HTTP2_HALF_HEADER];
 
+/// So many connections, from wherever.
+fn connections(connections_max: u32) -> Arc<SharedLimits> {
+    Arc::new(SharedLimits::new(Limits { connections_max, ..Limits::default() }))
+}
+
 /// Every time is long; each test shortens the one that it is about.
 fn patient() -> AcceptLimits {
     AcceptLimits {
-        connections_max: 16,
+        shared: connections(16),
         first_byte_timeout: LONG,
         header_timeout: LONG,
         idle_timeout: LONG,
@@ -71,9 +77,17 @@ impl Server {
                 "slow but honest"
             }
         };
+        let read = {
+            let begun = Arc::clone(&begun);
+            move |body: axum::body::Body| async move {
+                begun.notify_one();
+                drop(axum::body::to_bytes(body, usize::MAX).await);
+            }
+        };
         let app = Router::new()
             .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }))
             .route("/slow", get(slow))
+            .route("/read", axum::routing::post(read))
             .route("/large", get(|| async { vec![7; LARGE_BYTES] }))
             .route("/panic", get(panics));
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("bound");
@@ -88,6 +102,17 @@ impl Server {
         let stream = TcpStream::connect(self.address).expect("connected");
         stream.set_read_timeout(Some(PATIENCE)).expect("set");
         stream.set_write_timeout(Some(PATIENCE)).expect("set");
+        stream
+    }
+
+    fn connect_from(&self, from: SocketAddr) -> TcpStream {
+        let stream = self.runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+            socket.bind(from).expect("bound");
+            socket.connect(self.address).await.expect("connected").into_std().expect("a socket")
+        });
+        stream.set_nonblocking(false).expect("set");
+        stream.set_read_timeout(Some(PATIENCE)).expect("set");
         stream
     }
 
@@ -237,28 +262,94 @@ fn a_request_in_flight_is_not_idle() {
 
 #[test]
 fn who_does_not_take_the_answer_is_cut() {
-    let limits = AcceptLimits { connections_max: 1, write_timeout: SHORT, ..patient() };
+    let limits = AcceptLimits { write_timeout: SHORT, ..patient() };
     let server = Server::start(limits);
     let mut stream = server.send(b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n");
-    // The second one is accepted once the first, still open on this side, is gone on the other.
-    read_answer(&mut server.send(REQUEST));
+    stream.read_exact(&mut [0]).expect("the answer began");
+    // The end waits for it, until its time is over.
+    assert_eq!(server.drained(), Drained { ended: 1, cut: 0 });
     assert!(read_to_close(&mut stream).len() < LARGE_BYTES);
 }
 
 #[test]
-fn newcomers_wait_while_all_connections_are_taken() {
-    let server = Server::start(AcceptLimits { connections_max: 2, ..patient() });
-    let mut first = server.send(REQUEST);
-    let mut second = server.send(REQUEST);
-    read_answer(&mut first);
-    read_answer(&mut second);
+fn newcomers_wait_while_we_work_for_all() {
+    let server = Server::start(AcceptLimits { shared: connections(2), ..patient() });
+    let slow = [0, 1].map(|_| {
+        let stream = server.send(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n");
+        server.wait_for_slow();
+        stream
+    });
     let mut third = server.send(REQUEST);
     third.set_read_timeout(Some(SHORT)).expect("set");
-    let error = third.read(&mut [0]).expect_err("not accepted");
+    let error = third.read(&mut [0]).expect_err("no place");
     assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     third.set_read_timeout(Some(PATIENCE)).expect("set");
-    drop(first);
+    for mut slow in slow {
+        server.release.notify_one();
+        assert!(read_answer(&mut slow).ends_with("slow but honest"), "and nobody else was cut");
+    }
     read_answer(&mut third);
+}
+
+#[test]
+fn a_newcomer_takes_the_place_of_whoever_waits_for_its_client() {
+    let body = b"POST /read HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf";
+    for start in STARTS.into_iter().chain([REQUEST, &body[..]]) {
+        let server = Server::start(AcceptLimits { shared: connections(2), ..patient() });
+        let mut idle = server.send(start);
+        let mut slow = server.send(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n");
+        server.wait_for_slow();
+        if start == REQUEST {
+            read_answer(&mut idle);
+        }
+        if start.starts_with(b"POST") {
+            server.wait_for_slow();
+        }
+        read_answer(&mut server.send(REQUEST));
+        read_to_close(&mut idle);
+        server.release.notify_one();
+        assert!(read_answer(&mut slow).ends_with("slow but honest"), "work is never cut");
+    }
+}
+
+#[test]
+fn whoever_holds_thousands_idle_makes_room_himself() {
+    let server = Server::start(AcceptLimits { shared: connections(8), ..patient() });
+    // The honest one is the oldest, and still not the one that goes: it comes from another address.
+    let honest = std::net::SocketAddr::from(([127, 0, 0, 2], 0));
+    let mut honest = server.connect_from(honest);
+    honest.write_all(REQUEST).expect("sent");
+    read_answer(&mut honest);
+    let flood: Vec<TcpStream> = (0..64).map(|_| server.send(HALF_HEADER)).collect();
+    read_answer(&mut server.send(REQUEST));
+    honest.write_all(REQUEST).expect("still there");
+    read_answer(&mut honest);
+    drop(flood);
+}
+
+#[test]
+fn one_address_has_a_part_unless_it_is_a_trusted_proxy() {
+    let limits = Limits { address_connections_max: 1, ..Limits::default() };
+    let shared = Arc::new(SharedLimits::new(limits.clone()));
+    let server = Server::start(AcceptLimits { shared: Arc::clone(&shared), ..patient() });
+    let mut slow = server.send(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n");
+    server.wait_for_slow();
+    assert_eq!(read_to_close(&mut server.connect()), b"", "the address has all it may have");
+    let mut other = server.connect_from(SocketAddr::from(([127, 0, 0, 2], 0)));
+    other.write_all(REQUEST).expect("sent");
+    read_answer(&mut other);
+    shared.replace(Limits { trusted_proxies: vec!["127.0.0.1".parse().expect("one")], ..limits });
+    read_answer(&mut server.send(REQUEST));
+    server.release.notify_one();
+    assert!(read_answer(&mut slow).ends_with("slow but honest"));
+}
+
+#[test]
+fn a_client_that_shuts_its_http2_window_is_cut() {
+    let server = Server::start(AcceptLimits { idle_timeout: SHORT, ..patient() });
+    // Settings: a window of 0 for every stream; then GET / on stream 1, whose answer can never leave.
+    let start = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0\0\0\x03\x01\x05\0\0\0\x01\x82\x84\x86";
+    read_to_close(&mut server.send(start));
 }
 
 #[test]
