@@ -30,6 +30,7 @@ pub mod read;
 pub mod node;
 
 pub mod audit;
+pub mod settings;
 
 pub mod cli;
 pub mod http;

@@ -2,7 +2,10 @@
 //!
 //! One line for each refusal, commit and publish; no bodies, no secrets.
 
+use std::str::FromStr;
+
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// How the lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -13,18 +16,40 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts the output; `UNDERSIGNED_LOG` filters it (default `info`).
-pub fn start(format: LogFormat) {
-    start_at(format, "info");
+/// Which lines are written: levels by part of the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl FromStr for LogFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A part without "=" names a level; the filter itself would take any other word for a module.
+        let are_levels = text
+            .split(',')
+            .filter(|part| !part.contains(['=', '[']))
+            .all(|part| part.trim().parse::<LevelFilter>().is_ok());
+        match EnvFilter::builder().parse(text) {
+            Ok(_) if are_levels => Ok(Self(text.to_owned())),
+            _ => Err("not a filter; write a level (error, warn, info, debug, trace)".to_owned()),
+        }
+    }
 }
 
-/// As [`start`], with nothing below an error by default: for verbs that speak for themselves.
+/// Starts the output.
+pub fn start(format: LogFormat, filter: &LogFilter) {
+    start_with(format, EnvFilter::new(&filter.0));
+}
+
+/// For verbs that speak for themselves: nothing below an error, unless `UNDERSIGNED_LOG` says so.
 pub fn start_quiet(format: LogFormat) {
-    start_at(format, "error");
+    start_with(
+        format,
+        EnvFilter::try_from_env("UNDERSIGNED_LOG").unwrap_or_else(|_| EnvFilter::new("error")),
+    );
 }
 
-fn start_at(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_from_env("UNDERSIGNED_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+fn start_with(format: LogFormat, filter: EnvFilter) {
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal);

@@ -23,6 +23,7 @@ const ROWS: &[(u8, &str)] = &[
     (9, "sequencer"),
     (10, "read"),
     (11, "audit"),
+    (11, "settings"),
     (12, "node"),
     (13, "http"),
     (14, "cli"),

@@ -5,6 +5,7 @@
 
 mod audit;
 mod bench;
+mod config;
 mod demo;
 mod endorse;
 mod error;
@@ -59,6 +60,8 @@ enum Verb {
     Init(init::Args),
     Serve(serve::Args),
     #[command(subcommand)]
+    Config(config::Verb),
+    #[command(subcommand)]
     Key(key::Verb),
     #[command(subcommand)]
     Party(party::Verb),
@@ -105,6 +108,7 @@ pub fn run() -> ExitCode {
         Verb::Demo(args) => demo::run(&args, output),
         Verb::Init(args) => init::run(&args, output),
         Verb::Serve(args) => serve::run(&args, output),
+        Verb::Config(verb) => config::run(&verb, output),
         Verb::Key(verb) => key::run(&verb, output),
         Verb::Party(verb) => party::run(&verb, output),
         Verb::Statement(verb) => statement::run(&verb, output),

@@ -1,7 +1,6 @@
 //! `serve`: serves a registry from its folder.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -9,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
+use super::config::Configuration;
 use super::error::chain;
 use super::limits::LimitArgs;
 use super::output::Output;
@@ -17,47 +17,44 @@ use crate::http;
 use crate::limits::SharedLimits;
 use crate::node::{Node, Place};
 use crate::read::accept::{self, AcceptLimits};
-use crate::telemetry::{self, LogFormat};
+use crate::settings::{Effective, Settings};
+use crate::telemetry;
 
 const EXAMPLE: &str = "Example:
   undersigned serve --data /srv/registry --listen 127.0.0.1:6962
+  undersigned serve --config /etc/undersigned/registry.toml
 
 Ends within 10 seconds of SIGTERM or Ctrl-C. After any end, also by power cut, start it again:
 it finds out by itself what was committed.";
+
+const NO_DATA_FOLDER: &str = "it is not said where the registry lies
+name its folder with --data-folder, UNDERSIGNED_DATA_FOLDER, or data_folder in the configuration file";
 
 /// Serve a registry
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
-    /// Folder that init made
-    #[arg(long, value_name = "FOLDER", env = "UNDERSIGNED_DATA_FOLDER")]
-    data: PathBuf,
-    /// Address to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6962", env = "UNDERSIGNED_LISTEN")]
-    listen: SocketAddr,
-    /// Folder of the guard, if init put it elsewhere
-    #[arg(long, value_name = "FOLDER", env = "UNDERSIGNED_GUARD")]
-    guard: Option<PathBuf>,
-    /// How log lines look
-    #[arg(long, value_enum, default_value = "text", env = "UNDERSIGNED_LOG_FORMAT")]
-    log_format: LogFormat,
+    #[command(flatten)]
+    configuration: Configuration,
     #[command(flatten)]
     limits: LimitArgs,
 }
 
 pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
-    telemetry::start(args.log_format);
+    let Effective { settings, .. } = args.configuration.read()?;
+    telemetry::start(settings.log_format, &settings.log);
     raise_descriptor_limit();
+    let data = settings.data_folder.clone().ok_or_else(|| CliError::local(NO_DATA_FOLDER))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| CliError::local(error.to_string()))?;
     // Bound before recovery, so that an occupied port is told at once; nothing is accepted before it.
-    let listener = runtime.block_on(bind(args.listen))?;
-    let place = Place { data: args.data.clone(), guard: args.guard.clone() };
+    let listener = runtime.block_on(bind(settings.listen))?;
+    let place = Place { data, guard: settings.guard.clone() };
     let node = Node::open(&place, Arc::new(SystemClock::new()))?;
     let address = listener.local_addr().map_err(|error| CliError::local(error.to_string()))?;
     output.line(format!("serving {} at http://{address}", node.registry()));
     output.object(&json!({"registry": node.registry().to_text(), "url": format!("http://{address}")}));
     let limits = Arc::new(SharedLimits::new(args.limits.limits()));
-    runtime.block_on(until_stopped(listener, &node, limits))?;
+    runtime.block_on(until_stopped(listener, &node, &settings, limits))?;
     // Handlers hold the index until their connections are gone.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     node.stop()?;
@@ -95,6 +92,7 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, CliError> {
 async fn until_stopped(
     listener: TcpListener,
     node: &Node,
+    settings: &Settings,
     shared: Arc<SharedLimits>,
 ) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::local(error.to_string());
@@ -109,7 +107,7 @@ async fn until_stopped(
         }
     };
     let app = http::app(node.handle(), Arc::clone(&shared));
-    let limits = AcceptLimits { shared, ..AcceptLimits::default() };
+    let limits = AcceptLimits { shared, ..settings.connections.accept_limits() };
     let drained = accept::serve(listener, app, limits, shutdown)
         .await
         .map_err(|error| CliError::local(chain(&error)))?;

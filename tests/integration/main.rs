@@ -12,6 +12,7 @@ mod http;
 mod lists;
 mod refused;
 mod keys;
+mod operators;
 mod repeats;
 mod replay;
 mod smuggling;

@@ -43,9 +43,14 @@ pub struct Server {
 impl Server {
     /// Starts the program and waits until it says where it serves; the error is what it said instead.
     pub fn try_start(binary: &Path, data: &Path, arguments: &[&str]) -> Result<Self, String> {
+        let mut all = vec!["serve", "--listen", "127.0.0.1:0", "--json", "--data", data.to_str().unwrap()];
+        all.extend(arguments);
+        Self::spawn(binary, &all)
+    }
+
+    /// As [`Server::try_start`], with all its arguments given.
+    pub fn spawn(binary: &Path, arguments: &[&str]) -> Result<Self, String> {
         let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"])
-            .arg(data)
             .args(arguments)
             .env("UNDERSIGNED_LOG", "warn")
             .stdout(Stdio::piped())
