@@ -190,16 +190,28 @@ fn open_usable(path: &Path, reader: &LogReader, size: TreeSize) -> Option<(sled:
 
 /// Puts aside whatever is there and begins anew.
 fn open_empty(path: &Path) -> Result<sled::Db, IndexError> {
-    let failed = |error: std::io::Error| IndexError::Damaged(error.to_string());
-    match std::fs::remove_dir_all(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-    }
+    clear(path).map_err(|error| IndexError::Damaged(error.to_string()))?;
     let path: PathBuf = path.to_owned();
     catch_unwind(AssertUnwindSafe(move || config(&path).open()))
         .map_err(|_| IndexError::Damaged("it cannot be created".to_owned()))?
         .map_err(IndexError::from)
+}
+
+/// Empties a folder; the folder itself stays, since it may be a mount.
+fn clear(path: &Path) -> std::io::Result<()> {
+    let items = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        items => items?,
+    };
+    for item in items {
+        let item = item?;
+        if item.file_type()?.is_dir() {
+            std::fs::remove_dir_all(item.path())?;
+        } else {
+            std::fs::remove_file(item.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl Indexer {

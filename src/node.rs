@@ -14,7 +14,7 @@ use undersigned_registry::json::{self, ObjectWriter, Value};
 use undersigned_registry::key::{KeyType, Role};
 use undersigned_tlog::checkpoint::Origin;
 use undersigned_tlog::hash::Hash;
-use undersigned_tlog::note::VerifierKey;
+use undersigned_tlog::note::{NoteSigner, VerifierKey};
 use undersigned_tlog::policy::Policy as TrustPolicy;
 
 use crate::admission;
@@ -27,6 +27,10 @@ use crate::sequencer::{self, NotLogged, Orphans, RecoverError, RegistryLaw, Runn
 use crate::signer::{Guard, GuardError, Signer};
 use crate::store::{LocalStore, Name, NameError, OpenError as StoreOpenError, Store, StoreError};
 use crate::tiles::LogReader;
+
+mod repair;
+
+pub use repair::{Aside, GuardMade, RepairError, Shown, restore_guard, set_batch_aside};
 
 /// The version of the data folder that this program reads and writes.
 pub const DATA_VERSION: u64 = 1;
@@ -103,7 +107,7 @@ pub enum NodeError {
         registry: RegistryId,
     },
     /// It holds none.
-    #[error("{data} holds no registry\nmake one with: undersigned init --data {data} --origin ORIGIN (if there was one, check that its volume is mounted)", data = data.display())]
+    #[error("{data} holds no registry\nif there was one, check that its volume is mounted and that private/format was restored; a new one is made with: undersigned init --data {data} --origin ORIGIN", data = data.display())]
     NotInitialised {
         /// The folder.
         data: PathBuf,
@@ -133,6 +137,17 @@ pub enum NodeError {
     /// The first entry is refused.
     #[error("the registry cannot open: {0}")]
     Genesis(String),
+    /// The log key is absent, damaged, or of another log.
+    #[error(
+        "{path} is not there or is not the log key of {origin}\nrestore it from where it was put away: no other key can sign for this log; nothing was changed",
+        path = path.display()
+    )]
+    LogKey {
+        /// The file.
+        path: PathBuf,
+        /// The log's origin.
+        origin: String,
+    },
     /// The folder is not the registry it says.
     #[error(
         "the log is of the registry {found}, but private/format says {expected}\nthe folder mixes two registries; restore it from one backup"
@@ -335,6 +350,33 @@ fn trust_policy(log_key: &VerifierKey, registry: &RegistryId) -> Result<String, 
         .map_err(|error| refused(error.to_string()))
 }
 
+/// A data folder that is held by this process, before anything of its log is read.
+struct Opened {
+    store: LocalStore,
+    registry: RegistryId,
+    origin: Origin,
+    log_key: NoteSigner,
+}
+
+fn open_folder(place: &Place) -> Result<Opened, NodeError> {
+    if !place.data.join("private").is_dir() {
+        return Err(NodeError::NotInitialised { data: place.data.clone() });
+    }
+    let store = LocalStore::open(&place.data)?;
+    let registry = read_format(&place.data, &store)?
+        .ok_or_else(|| NodeError::NotInitialised { data: place.data.clone() })?;
+    let origin = Origin::new(registry.origin())
+        .map_err(|_| NodeError::Origin { origin: registry.origin().to_owned() })?;
+    let folder = Folder::open(&place.data, TEMP)?;
+    let log_key = keyring::read_log_key(&folder, LOG_KEY, origin.as_str()).map_err(|error| match error {
+        KeyError::Absent { path } | KeyError::Form { path, .. } => {
+            NodeError::LogKey { path, origin: origin.to_string() }
+        }
+        other => other.into(),
+    })?;
+    Ok(Opened { store, registry, origin, log_key })
+}
+
 /// A running node.
 #[derive(Debug)]
 pub struct Node {
@@ -377,16 +419,7 @@ impl Node {
     /// It holds no registry of this version, another process serves it, or its log is not fit to be
     /// extended.
     pub fn open(place: &Place, clock: Arc<dyn Clock>) -> Result<Self, NodeError> {
-        if !place.data.join("private").is_dir() {
-            return Err(NodeError::NotInitialised { data: place.data.clone() });
-        }
-        let store = LocalStore::open(&place.data)?;
-        let registry = read_format(&place.data, &store)?
-            .ok_or_else(|| NodeError::NotInitialised { data: place.data.clone() })?;
-        let origin = Origin::new(registry.origin())
-            .map_err(|_| NodeError::Origin { origin: registry.origin().to_owned() })?;
-        let folder = Folder::open(&place.data, TEMP)?;
-        let log_key = keyring::read_log_key(&folder, LOG_KEY, origin.as_str())?;
+        let Opened { store, registry, origin, log_key } = open_folder(place)?;
         let verifier_key = log_key.verifier_key().clone();
         let guard = Guard::open(&place.guard(), &origin)?;
         if place.guard.is_none() {

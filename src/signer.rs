@@ -47,7 +47,7 @@ pub enum GuardError {
     /// There is none.
     #[error(
         "there is no guard in {path}, and without it the log key signs nothing\n\
-         if --guard named another place at init, name it again; never make a new guard for an old log"
+         if it lies elsewhere, name the place with --guard; if it is lost, make it again from what mirrors and signatories hold: undersigned repair guard"
     )]
     Absent {
         /// Its folder.
@@ -55,13 +55,21 @@ pub enum GuardError {
     },
     /// Not a guard, or one of another log.
     #[error(
-        "{path} is not the guard of {origin}\nrestore it from where it was, or ask the log's mirrors which size was signed last"
+        "{path} is not the guard of {origin}\nname the right place with --guard; if the file is damaged, move it away and make it again: undersigned repair guard"
     )]
     Form {
         /// The file.
         path: PathBuf,
         /// The log's origin.
         origin: String,
+    },
+    /// There is one, and a guard is never made over.
+    #[error(
+        "{path} exists, and a guard that is there is never replaced\nstart the registry with: undersigned serve; only a guard that is damaged may be moved away first"
+    )]
+    Exists {
+        /// The file.
+        path: PathBuf,
     },
     /// Somebody else holds it.
     #[error("another process holds the guard\nonly one may serve a log; stop the other one first")]
@@ -114,6 +122,23 @@ impl Guard {
         }
         drop(folder);
         Self::open(path, origin)
+    }
+
+    /// Makes a guard that was lost again, at a head that is known to have been signed; never over another.
+    ///
+    /// A crash here leaves no guard, or this one.
+    ///
+    /// # Errors
+    /// There is one, or the disk failed.
+    pub fn restore(path: &Path, origin: &Origin, head: Head) -> Result<(), GuardError> {
+        let folder = Folder::create(path, GUARD_TEMP, Access::Secret)?;
+        folder.make_directory(GUARD_TEMP, Access::Secret)?;
+        match folder.create_secret(GUARD_FILE, &encode(origin, head))? {
+            disk::Created::New => Ok(()),
+            disk::Created::Equal | disk::Created::Different => {
+                Err(GuardError::Exists { path: path.join(GUARD_FILE) })
+            }
+        }
     }
 
     /// Opens the guard of a log and locks it.

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use undersigned_tlog::hash::Hash;
+use undersigned_tlog::hash::{Hash, sha256};
 use undersigned_tlog::tile::{
     Bundle, TILE_WIDTH, Tile, TileCoordinate, TileError, TileNodes, TilePath, Width, entries_width,
 };
@@ -108,12 +108,19 @@ impl LogReader {
         kept.iter().find(|(kept, _)| *kept == index).map(|(_, entries)| Arc::clone(entries))
     }
 
-    /// A blob's bytes, unless it was erased.
+    /// A blob's bytes, unless it was erased. One that is damaged counts as erased: proofs stand without
+    /// it, and other words are never passed off as those that were signed.
     ///
     /// # Errors
     /// The store failed.
     pub fn blob(&self, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.get(&Name::blob(hash))
+        let name = Name::blob(hash);
+        let Some(bytes) = self.store.get(&name)? else { return Ok(None) };
+        if sha256(&[&bytes]) == *hash {
+            return Ok(Some(bytes));
+        }
+        tracing::error!(%name, "a blob is damaged on the disk; restore it from a backup or a mirror");
+        Ok(None)
     }
 
     /// The inclusion proof of an entry, from stored tiles.

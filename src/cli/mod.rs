@@ -18,6 +18,7 @@ mod look;
 mod output;
 mod party;
 mod policy;
+mod repair;
 mod replay;
 mod serve;
 mod signing;
@@ -72,6 +73,8 @@ enum Verb {
     Prepare(foreign::PrepareArgs),
     Submit(foreign::SubmitArgs),
     Receipt(look::ReceiptArgs),
+    #[command(subcommand)]
+    Repair(repair::Verb),
     Replay(replay::Args),
     Policy(policy::Args),
     Verify(verify::Args),
@@ -116,6 +119,7 @@ pub fn run() -> ExitCode {
         Verb::Withdraw(args) => endorse::withdraw(&args, output),
         Verb::Prepare(args) => foreign::prepare(&args, output),
         Verb::Submit(args) => foreign::submit(&args, output),
+        Verb::Repair(verb) => repair::run(&verb, output),
         Verb::Replay(args) => replay::run(&args, output),
         Verb::Receipt(args) => look::receipt(&args, output),
         Verb::Policy(args) => policy::run(&args, output),

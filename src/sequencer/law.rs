@@ -78,6 +78,12 @@ pub trait Law: Send + 'static {
     /// The blobs that an entry names, by hash: what a start after an unclean end does not sweep away.
     fn blobs(&self, entry: &[u8]) -> Vec<Hash>;
 
+    /// Whether the log may be signed with this verifier key's private side. A law without an opinion, or
+    /// before entry 0, says yes.
+    fn knows_key(&self, _key: &str) -> bool {
+        true
+    }
+
     /// Follows an entry that is in the log already. `trusted` says that its tree was signed by this log
     /// before, so that signatures need no second check.
     ///

@@ -14,6 +14,7 @@ mod law;
 mod plan;
 mod queue;
 mod recover;
+mod refusal;
 mod registry_law;
 mod run;
 mod settle;
@@ -28,7 +29,8 @@ pub use queue::{
     Intake, Later, NotLogged, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, RESERVED_BYTES_MAX, RESERVED_ENTRIES_MAX,
     Reply,
 };
-pub use recover::{Orphans, RecoverError};
+pub use recover::Orphans;
+pub use refusal::RecoverError;
 pub use registry_law::{Cut, RegistryLaw};
 pub use run::Fatal;
 pub use settle::SettleError;

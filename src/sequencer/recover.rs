@@ -15,96 +15,12 @@ use undersigned_tlog::tree::{TreeSize, consistency_proof, verify_consistency};
 use super::batch::{Batch, BatchError};
 use super::law::Law;
 use super::plan::{Edge, EdgeError};
+use super::refusal::RecoverError;
 use super::settle;
-use crate::clock::{Clock, ClockJumped};
-use crate::signer::{Head, SignError, Signer};
-use crate::store::{LIST_NAMES_MAX, Name, Prefix, Store, StoreError};
+use crate::clock::Clock;
+use crate::signer::{Head, Signer};
+use crate::store::{LIST_NAMES_MAX, Name, Prefix, Store};
 use crate::tiles::{ReadError, read_bundle, read_tile};
-
-/// Why a log is not served.
-#[derive(Debug, thiserror::Error)]
-pub enum RecoverError {
-    /// Tiles are missing, damaged, or not those of the signed head.
-    #[error(
-        "the tiles do not give the signed tree of size {size}: {source}\nrestore public/tile from a backup or a mirror; nothing was changed"
-    )]
-    Tiles {
-        /// The size.
-        size: TreeSize,
-        /// What is wrong.
-        source: EdgeError,
-    },
-    /// The log ends before what was signed.
-    #[error(
-        "the log ends at size {found}, but size {signed} was signed\na part of the folder is missing or an older copy was restored; get the rest from a backup or a mirror"
-    )]
-    Short {
-        /// Where it ends.
-        found: TreeSize,
-        /// What was signed.
-        signed: TreeSize,
-    },
-    /// Another tree was signed than the one that is there.
-    #[error(
-        "the log key signed another tree of size {size} than the one in this folder\nthis folder is not the log that was served last; nothing was changed"
-    )]
-    Fork {
-        /// The size.
-        size: TreeSize,
-    },
-    /// A batch cannot be read or does not replay.
-    #[error("{name} {reason}\n{advice}")]
-    Batch {
-        /// Which one.
-        name: Name,
-        /// What is wrong with it.
-        reason: String,
-        /// What to do.
-        advice: &'static str,
-    },
-    /// An entry of the settled log does not replay.
-    #[error(
-        "entry {index} does not replay: {reason}\nthe folder is damaged or was written by another version of the law; check it with: undersigned audit"
-    )]
-    Entry {
-        /// Its index.
-        index: u64,
-        /// What the law says.
-        reason: String,
-    },
-    /// The published checkpoint is not this log's.
-    #[error(
-        "public/checkpoint is not signed by this log's key: {reason}\nthe folder holds files of another log; nothing was changed"
-    )]
-    Checkpoint {
-        /// What is wrong.
-        reason: String,
-    },
-    /// The newest entry lies ahead of the clock.
-    #[error(
-        "the newest entry is dated {ahead} s ahead of this machine's clock\nset the clock right and start again"
-    )]
-    Clock {
-        /// How far, in seconds.
-        ahead: u64,
-    },
-    /// The clock cannot be believed.
-    #[error(transparent)]
-    ClockJumped(#[from] ClockJumped),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The signer refused.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-    /// The system gives no threads.
-    #[error("the system gives no thread for the log's loops")]
-    Threads(#[source] std::io::Error),
-}
-
-const UNSIGNED_ADVICE: &str =
-    "it was never signed, so nobody relies on it: move the file out of the folder, and start again";
-const SIGNED_ADVICE: &str = "it was signed: restore this file from a backup; nothing was changed";
 
 /// What becomes of blobs that no entry names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,12 +55,13 @@ pub(crate) fn recover<L: Law>(
     let guard = signer.guard();
     let published = published(store, signer)?;
     // The guard is a copy of its own and may be the older one of the two.
-    let signed_size = published.map_or(guard.size, |published| published.size.max(guard.size));
+    let newest_signed = published.filter(|published| published.size > guard.size).unwrap_or(guard);
+    let signed_size = newest_signed.size;
     let settled = store.get_settled(&settle::marker())?.and_then(|bytes| settle::decode(&bytes));
-    // Without the marker the tiles alone must reach the guard.
-    let from = settled.unwrap_or(guard);
-    let tiles = |source| RecoverError::Tiles { size: from.size, source };
-    let mut edge = Edge::read(store, from).map_err(tiles)?;
+    let (from, mut edge) = match settled {
+        Some(settled) => (settled, read_edge(store, settled)?),
+        None => begin_unsettled(store, newest_signed, published)?,
+    };
     let mut named = HashSet::new();
     let mut note = |law: &L, entry: &[u8]| {
         if orphans == Orphans::Sweep {
@@ -163,6 +80,10 @@ pub(crate) fn recover<L: Law>(
         check_clock(law, clock)?;
     }
     check_clock(law, clock)?;
+    let key = signer.verifier_key().to_string();
+    if !law.knows_key(&key) {
+        return Err(RecoverError::Key { key });
+    }
     let head = edge.head();
     if head.size < guard.size {
         return Err(RecoverError::Short { found: head.size, signed: guard.size });
@@ -180,7 +101,38 @@ pub(crate) fn recover<L: Law>(
     if orphans == Orphans::Sweep {
         sweep(store, &named)?;
     }
+    warn_of_strays(store, head)?;
     Ok(Recovered { edge, signed, batches })
+}
+
+fn read_edge(store: &dyn Store, head: Head) -> Result<Edge, RecoverError> {
+    Edge::read(store, head).map_err(|source| RecoverError::Tiles { size: head.size, source })
+}
+
+/// Without the marker (a folder restored from `public/`) the tiles alone must reach what was signed last;
+/// or else what was published, from where batches may lead on.
+fn begin_unsettled(
+    store: &dyn Store,
+    newest_signed: Head,
+    published: Option<Head>,
+) -> Result<(Head, Edge), RecoverError> {
+    match (read_edge(store, newest_signed), published) {
+        (Ok(edge), _) => Ok((newest_signed, edge)),
+        (Err(error), Some(published)) if published.size < newest_signed.size => {
+            read_edge(store, published).map(|edge| (published, edge)).map_err(|_| error)
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// A batch above the end of the log, which no other one leads to, is never read; but the log stops when it
+/// comes to its name, so the operator is told while there is time.
+fn warn_of_strays(store: &dyn Store, head: Head) -> Result<(), RecoverError> {
+    let strays = store.list(&Prefix::batches(), Some(&Name::batch(head.size.get())), 1)?;
+    if let Some(stray) = strays.first() {
+        tracing::warn!(%stray, "a batch lies above the end of the log; set it aside with: undersigned repair batch");
+    }
+    Ok(())
 }
 
 /// Deletes blobs that no entry names: a process ended between storing them and committing their batch.
@@ -278,11 +230,8 @@ fn next_batch(
     let head = edge.head();
     let name = Name::batch(head.size.get());
     let Some(bytes) = store.get_settled(&name)? else { return Ok(None) };
-    let refuse = |reason: String| RecoverError::Batch {
-        name: name.clone(),
-        reason,
-        advice: advice(head, signed_size),
-    };
+    let refuse =
+        |reason: String| RecoverError::Batch { name: name.clone(), reason, signed: head.size < signed_size };
     let batch = Batch::parse(&bytes).map_err(|error: BatchError| {
         refuse(format!("is not a whole batch ({} bytes): {error}", bytes.len()))
     })?;
@@ -290,11 +239,6 @@ fn next_batch(
         return Err(refuse("extends another tree than the one that is there".to_owned()));
     }
     Ok(Some((name, batch)))
-}
-
-/// What to do about a batch depends on whether the head it makes was ever signed.
-fn advice(old: Head, signed_size: TreeSize) -> &'static str {
-    if old.size < signed_size { SIGNED_ADVICE } else { UNSIGNED_ADVICE }
 }
 
 fn apply_batch<L: Law>(
@@ -309,7 +253,7 @@ fn apply_batch<L: Law>(
     let refuse = |reason: String| RecoverError::Batch {
         name: name.clone(),
         reason,
-        advice: advice(batch.old, signed_size),
+        signed: batch.old.size < signed_size,
     };
     let trusted = batch.new.size <= guard.size;
     for (index, entry) in (batch.old.size.get()..).zip(&batch.entries) {

@@ -32,6 +32,8 @@ pub struct RegistryLaw {
     ledger: Ledger,
     /// The batch in the making, oldest first.
     undo: Vec<Undo>,
+    /// The log keys that entry 0 names, once it was followed.
+    log_keys: Option<Vec<String>>,
 }
 
 impl RegistryLaw {
@@ -142,7 +144,17 @@ impl Law for RegistryLaw {
         named.into_iter().map(|blob| blob.sha256).collect()
     }
 
+    fn knows_key(&self, key: &str) -> bool {
+        self.log_keys.as_ref().is_none_or(|keys| keys.iter().any(|known| known == key))
+    }
+
     fn follow(&mut self, entry: &[u8], trusted: bool) -> Result<(), String> {
+        if self.ledger.size() == 0
+            && let Ok(first) = Entry::parse(entry)
+            && let Body::RegistryOpen { log_keys, .. } = &first.envelope.event().body
+        {
+            self.log_keys = Some(log_keys.clone());
+        }
         if !trusted {
             return self.ledger.follow_entry(entry).map_err(|deviation| deviation.to_string());
         }

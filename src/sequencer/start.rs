@@ -10,7 +10,8 @@ use undersigned_tlog::tree::TreeSize;
 
 use super::law::Law;
 use super::queue::Intake;
-use super::recover::{self, Orphans, RecoverError};
+use super::recover::{self, Orphans};
+use super::refusal::RecoverError;
 use super::run::{Fatal, Sequencer};
 use super::settle::{self, SettleError};
 use crate::clock::Clock;

@@ -13,13 +13,15 @@ use crate::disk::{
 };
 
 const TEMP: &str = "private/tmp";
+/// Made again where it is absent: a folder that was restored from `public/` alone has no batches.
+const BATCHES: &str = "private/batch";
 /// All directories that a data folder has from its first moment, parents first.
 const DIRECTORIES: [(&str, Access); 5] = [
     ("public", Access::Public),
     ("public/tile", Access::Public),
     ("public/blobs", Access::Public),
     ("private", Access::Secret),
-    ("private/batch", Access::Secret),
+    (BATCHES, Access::Secret),
 ];
 
 /// Objects as files below one folder.
@@ -38,7 +40,7 @@ pub enum OpenError {
     Lock(LockError),
     /// A directory that `init` makes is missing: not a data folder, or a volume that is not mounted.
     #[error(
-        "{} has no {missing}, so it is not a data folder\nmount the volume, or run init for a new log",
+        "{} has no {missing}, so it is no whole data folder\nmount its volume or restore it from a backup; init is for a new log only; nothing was changed",
         path.display()
     )]
     NotInitialised {
@@ -76,6 +78,12 @@ impl LocalStore {
         let folder = Folder::open(path, TEMP)?;
         let lock = disk::lock_exclusive(path).map_err(OpenError::Lock)?;
         check_directories(&folder)?;
+        if !folder.exists(BATCHES)? {
+            // Batches that were signed and are missed are found out by recovery, which knows how far the
+            // log must reach.
+            tracing::warn!("there was no {BATCHES}; an empty one is made");
+            folder.make_directory(BATCHES, Access::Secret)?;
+        }
         Self::prepare(folder, lock)
     }
 
@@ -226,7 +234,7 @@ impl Store for LocalStore {
 
 fn check_directories(folder: &Folder) -> Result<(), OpenError> {
     for (directory, _) in DIRECTORIES {
-        if !folder.exists(directory)? {
+        if directory != BATCHES && !folder.exists(directory)? {
             return Err(OpenError::NotInitialised { path: folder.path().to_owned(), missing: directory });
         }
     }

@@ -306,11 +306,22 @@ mod local {
         let (directory, store) = super::local();
         drop(store);
         let path = directory.path().join("log");
-        fs::remove_dir(path.join("private/batch")).expect("removed");
+        fs::remove_dir(path.join("public/blobs")).expect("removed");
         let error = LocalStore::open(&path).expect_err("incomplete");
-        assert!(matches!(error, OpenError::NotInitialised { missing: "private/batch", .. }), "{error}");
+        assert!(matches!(error, OpenError::NotInitialised { missing: "public/blobs", .. }), "{error}");
         drop(LocalStore::init(&path).expect("completed"));
         LocalStore::open(&path).expect("opened");
+    }
+
+    /// A folder restored from `public/` and the keys alone has no batches, and recovery needs none.
+    #[test]
+    fn a_folder_without_batches_opens() {
+        let (directory, store) = super::local();
+        drop(store);
+        let path = directory.path().join("log");
+        fs::remove_dir(path.join("private/batch")).expect("removed");
+        LocalStore::open(&path).expect("opened");
+        assert!(path.join("private/batch").is_dir());
     }
 
     #[test]

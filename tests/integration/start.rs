@@ -233,13 +233,13 @@ fn a_batch_that_does_not_replay_is_refused() {
     let next = registry.data.join("private/batch").join(format!("{:020}", 5));
     for (bytes, word) in [(&b""[..], "not a whole batch"), (&[0u8; 300][..], "not a whole batch")] {
         fs::write(&next, bytes).unwrap();
-        registry.check_refused(&registry.data, &[word, "move the file out of the folder"]);
+        registry.check_refused(&registry.data, &[word, "undersigned repair batch"]);
     }
     // A batch of another log, whole, at the right size.
     let other = stopped(6, false);
     let foreign = other.batches().into_iter().find(|path| path.ends_with(format!("{:020}", 5))).unwrap();
     fs::copy(&foreign, &next).unwrap();
-    registry.check_refused(&registry.data, &["another tree", "move the file out of the folder"]);
+    registry.check_refused(&registry.data, &["another tree", "undersigned repair batch"]);
     fs::remove_file(&next).unwrap();
     registry.check_starts(&registry.data);
     // Torn below the guard, with the settled marker taken back to before it.
@@ -289,7 +289,7 @@ fn a_guard_or_checkpoint_that_does_not_fit_is_refused() {
     let without = folder.path().join("without");
     copy(&registry.data, &without);
     fs::remove_file(guard(&without)).unwrap();
-    registry.check_refused(&without, &["no guard", "never make a new guard"]);
+    registry.check_refused(&without, &["no guard", "undersigned repair guard"]);
     let line = fs::read_to_string(guard(&registry.data)).unwrap();
     let ahead = folder.path().join("ahead");
     copy(&registry.data, &ahead);
@@ -401,7 +401,7 @@ fn a_batch_above_the_guard_is_checked_whole() {
     let mut altered = batch;
     altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
     fs::write(earlier.join(&name), altered).unwrap();
-    registry.check_refused(&earlier, &["does not replay at entry 4", "signature", "move the file"]);
+    registry.check_refused(&earlier, &["does not replay at entry 4", "signature", "repair batch"]);
 }
 
 /// SO-5, SO-15: every barrier of a commit, in order, as the kernel saw them.
