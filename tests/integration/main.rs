@@ -5,6 +5,7 @@
 mod support;
 
 mod bench;
+mod backup;
 mod cli;
 mod codes;
 mod door;
@@ -18,6 +19,7 @@ mod replay;
 mod smuggling;
 mod start;
 mod terminal;
+mod storage;
 
 use std::path::Path;
 

@@ -257,3 +257,141 @@ pub fn listing(folder: &Path) -> Vec<(PathBuf, String)> {
     files.sort();
     files
 }
+
+/// A row of a fault table in `docs/operations.md`.
+pub struct FaultRow {
+    /// The fault.
+    pub fault: String,
+    /// What `serve` does and prints.
+    pub says: String,
+    /// What the operator does.
+    pub advice: String,
+}
+
+/// The table under a heading of `docs/operations.md`.
+pub fn operations_table(heading: &str) -> Vec<FaultRow> {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let section = text.lines().skip_while(|line| *line != heading).skip(1);
+    let rows = section
+        .take_while(|line| !line.starts_with('#'))
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| fault |"));
+    rows.map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [fault, says, advice] = cells[..] else { panic!("three cells: {line}") };
+        FaultRow { fault: fault.to_owned(), says: says.to_owned(), advice: advice.to_owned() }
+    })
+    .collect()
+}
+
+/// What `serve` said when it refused or ended.
+#[derive(Debug)]
+pub struct Said {
+    /// Its exit code.
+    pub code: i32,
+    /// What was wrong.
+    pub error: String,
+    /// What to do.
+    pub next: String,
+}
+
+/// A registry whose log lines go to a file beside the folder that its folder lies in.
+pub struct Logged {
+    child: Child,
+    url: String,
+    data: PathBuf,
+}
+
+impl Logged {
+    /// Starts the program on a folder; the error is what it said instead of serving.
+    pub fn start(binary: &Path, data: &Path, arguments: &[&str]) -> Result<Self, Said> {
+        let log = std::fs::File::create(log_file(data)).unwrap();
+        let mut child = Command::new(binary)
+            .args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"])
+            .arg(data)
+            .args(arguments)
+            .env("UNDERSIGNED_LOG", "warn")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said = serde_json::from_str::<serde_json::Value>(&line);
+        let url = said.map(|said| said["url"].as_str().unwrap().to_owned());
+        let running =
+            Self { child, url: url.as_deref().unwrap_or_default().to_owned(), data: data.to_owned() };
+        if url.is_ok() { Ok(running) } else { Err(running.end()) }
+    }
+
+    /// A client of it that does not wait before it tries again.
+    pub fn client(&self) -> Client {
+        Client::new(&self.url).unwrap().with_pause(|_| {})
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The log lines so far of whoever served this folder last.
+    pub fn log(data: &Path) -> String {
+        std::fs::read_to_string(log_file(data)).unwrap()
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn end(mut self) -> Said {
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        let log = Self::log(&self.data);
+        let last = log.lines().last().unwrap_or_default();
+        let said: serde_json::Value =
+            serde_json::from_str(last).unwrap_or_else(|_| panic!("no error in: {log}"));
+        let word = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
+        Said { code, error: word("error"), next: word("next") }
+    }
+
+    /// SIGTERM; it must end in order.
+    pub fn stop(mut self) {
+        // Who answers has come as far as to listen to signals.
+        self.client().checkpoint().unwrap();
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{}", Self::log(&self.data));
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Beside the parent: that one may be a small file system, and full.
+fn log_file(data: &Path) -> PathBuf {
+    data.parent().unwrap().with_extension("log")
+}
+
+/// The words of a fault table with what stands in `<>` filled in; where `<why>`, `<key>` or `<file>` is left,
+/// anything may stand.
+pub fn assert_says(said: &str, template: &str, fill: &[(&str, String)], name: &str) {
+    let mut expected = template.trim_matches('`').to_owned();
+    for (word, value) in fill {
+        expected = expected.replace(&format!("<{word}>"), value);
+    }
+    let pieces =
+        ["<why>", "<key>", "<file>"].iter().fold(expected.clone(), |text, word| text.replace(word, "\0"));
+    let mut rest = Some(said);
+    let mut pieces = pieces.split('\0');
+    rest = rest.and_then(|rest| rest.strip_prefix(pieces.next().unwrap_or_default()));
+    let mut open = false;
+    for piece in pieces {
+        open = true;
+        rest = rest.and_then(|rest| match piece {
+            "" => Some(""),
+            _ => rest.split_once(piece).map(|(_, after)| after),
+        });
+    }
+    let fits = rest.is_some_and(|rest| rest.is_empty());
+    assert!(fits, "{name}: {said:?} is not {expected:?} (anything in between: {open})");
+}
