@@ -139,7 +139,8 @@ pub fn check_text(bytes: &[u8], one_line: bool) -> Result<(), TextRule> {
 
 /// Controls, direction controls (they can turn the text around them), and characters without a shape.
 /// The zero-width joiners stay: several scripts cannot be written without them.
-fn is_unseen(letter: char) -> bool {
+#[must_use]
+pub fn is_unseen(letter: char) -> bool {
     letter.is_control()
         || matches!(
             letter,

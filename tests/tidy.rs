@@ -196,3 +196,33 @@ fn no_path_of_one_machine_stands_in_the_tree() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn no_page_knows_the_storage_and_no_view_the_html() {
+    let mut wrong = Vec::new();
+    for (folder, forbidden) in [
+        ("src/http/pages", &["tiles", "index::", "store::", ".reader", ".index.", ".intake", ".store"][..]),
+        ("src/http/views", &["askama", "pages::", "Html", "axum::"][..]),
+    ] {
+        for file in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&file).expect("a file of the tree");
+            for word in forbidden {
+                if product(&text).lines().any(|line| !line.starts_with("//") && line.contains(word)) {
+                    wrong.push(format!("{}: {word}", file.display()));
+                }
+            }
+        }
+    }
+    let templates = fs::read_dir(root().join("src/http/pages/templates")).expect("the templates");
+    for template in templates {
+        let path = template.expect("a template").path();
+        let text = fs::read_to_string(&path).expect("a file of the tree");
+        // Whatever would put out a text without escaping it.
+        for word in ["|safe", "| safe", "escape(", "autoescape", "<script", " style="] {
+            if text.contains(word) {
+                wrong.push(format!("{}: {word}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -332,7 +332,7 @@ impl Demo<'_> {
     fn say_what_to_try(&self, url: &str, policy: &Path) {
         let output = self.output;
         output.line("\nLook at it:");
-        output.line(format!("  curl {url}/"));
+        output.line(format!("  open {url}/ in a browser, or: curl {url}/"));
         output.line(format!("  curl {url}/v1/statements/{SLUG}"));
         output.line(format!("  curl {url}/v1/statements/{SLUG}/signatories"));
         output.line(format!("  curl {url}/v1/receipts/9"));

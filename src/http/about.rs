@@ -5,11 +5,10 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
-use undersigned_registry::event::Policy;
 
-use super::answer::ask;
 use super::problem::Problem;
 use super::query::{NoParameters, Parameters};
+use super::views;
 use crate::node::Handle;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -45,53 +44,12 @@ pub(super) async fn policy(
     ([(header::CONTENT_TYPE, TEXT)], handle.policy.to_string()).into_response()
 }
 
-#[derive(Serialize)]
-struct RegistryView {
-    registry: String,
-    origin: String,
-    genesis: String,
-    log_keys: Vec<String>,
-    operator: String,
-    admission: &'static str,
-    log_window: u64,
-    max_lag: u64,
-    v: u64,
-    retention: &'static str,
-    tree_size: u64,
-    received: u64,
-    checkpoint: String,
-    mirrors: Vec<String>,
-    witnesses: Vec<String>,
-}
-
 /// `GET /v1/registry`.
 pub(super) async fn registry(
     State(handle): State<Handle>,
     Parameters(NoParameters {}): Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
-    let (size, (policy, received)) =
-        ask(&handle, |law| (law.ledger().policy(), law.ledger().received())).await?;
-    let Policy { admission, log_window, max_lag, v } =
-        policy.ok_or_else(|| Problem::internal(&"the log has no policy"))?;
-    let published = handle.published.borrow().clone();
-    let view = RegistryView {
-        registry: handle.registry.to_text(),
-        origin: handle.registry.origin().to_owned(),
-        genesis: handle.registry.genesis().to_string(),
-        log_keys: vec![handle.log_key.to_string()],
-        operator: handle.registry.operator().to_string(),
-        admission: admission.name(),
-        log_window,
-        max_lag,
-        v,
-        retention: "never-prune",
-        tree_size: size.get(),
-        received,
-        checkpoint: String::from_utf8_lossy(&published.checkpoint).into_owned(),
-        mirrors: Vec::new(),
-        witnesses: Vec::new(),
-    };
-    Ok(Json(view).into_response())
+    Ok(Json(views::registry::registry(&handle).await?).into_response())
 }
 
 #[derive(Serialize)]

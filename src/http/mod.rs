@@ -6,6 +6,7 @@
 //! - `signatories`: who signed, as JSON, CSV and JSON lines;
 //! - `query`: what a request asks for;
 //! - `about`: what the registry says of itself;
+//! - `pages`: the same for people, in a browser;
 //! - `views`: what the answers say, apart from how they look;
 //! - `head`: requests that can be read in two ways are refused;
 //! - `door`: who may write, and how much;
@@ -18,6 +19,7 @@ mod answer;
 mod door;
 mod head;
 mod lists;
+mod pages;
 mod prepare;
 pub mod problem;
 mod problems;
@@ -58,8 +60,9 @@ pub fn app(handle: Handle, limits: Arc<SharedLimits>) -> Router {
         }),
         problem: Arc::new(static_problem),
     };
+    let people = handle.clone();
     let api = Router::new()
-        .route("/", get(about::start))
+        .merge(pages::router())
         .route(door::ENTRIES, post(submit::submit))
         .route("/v1/entries/{reference}", get(proofs::entry))
         .route("/v1/receipts/{reference}", get(proofs::receipt))
@@ -89,8 +92,10 @@ pub fn app(handle: Handle, limits: Arc<SharedLimits>) -> Router {
             HeaderValue::from_static("nosniff"),
         ))
         .with_state(handle);
-    api.merge(files.router())
-        .fallback(async || Problem::not_found("such address; GET / lists what there is"))
+    let all = api
+        .merge(files.router())
+        .fallback(async || Problem::not_found("such address; GET / lists what there is"));
+    pages::for_people(all, people)
         .layer(DefaultBodyLimit::max(SUBMISSION_BYTES_MAX))
         .layer(from_fn(head::clear))
         .layer(

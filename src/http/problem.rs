@@ -450,7 +450,14 @@ impl Problem {
         self.code
     }
 
-    fn row(&self) -> (StatusCode, &'static str, &'static str) {
+    /// What is wrong in this case.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Its status, its title, what to do.
+    pub(super) fn row(&self) -> (StatusCode, &'static str, &'static str) {
         CODES.iter().find(|(code, ..)| *code == self.code).map_or(
             (StatusCode::INTERNAL_SERVER_ERROR, "a problem", "try again later"),
             |(_, status, title, next)| (*status, *title, *next),
@@ -477,6 +484,8 @@ impl IntoResponse for Problem {
             let seconds = self.retry_after.map_or(RETRY_AFTER_SECONDS, whole_seconds);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // A person gets the same in another form.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -4,8 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod bench;
 mod backup;
+mod bench;
 mod cli;
 mod codes;
 mod door;
@@ -13,13 +13,14 @@ mod http;
 mod keys;
 mod lists;
 mod operators;
+mod pages;
 mod refused;
 mod repeats;
 mod replay;
 mod smuggling;
 mod start;
-mod terminal;
 mod storage;
+mod terminal;
 
 use std::path::Path;
 

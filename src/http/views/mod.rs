@@ -4,7 +4,15 @@
 //! JSON by the handlers for programs, as HTML by the pages for people. No handler knows both its form and
 //! the storage.
 
+pub(super) mod act;
+pub(super) mod entry;
+pub(super) mod find;
+pub(super) mod overview;
 pub(super) mod party;
+pub(super) mod profile;
+pub(super) mod reading;
+pub(super) mod register;
+pub(super) mod registry;
 pub(super) mod signatory;
 pub(super) mod statement;
 

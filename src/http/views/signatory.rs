@@ -100,7 +100,11 @@ fn version_at(
     Ok(is_version.then_some(VersionId(hash.0)))
 }
 
-fn signatory_view(reader: &LogReader, listed: &Listed, size: TreeSize) -> Result<SignatoryView, Problem> {
+pub(in crate::http) fn signatory_view(
+    reader: &LogReader,
+    listed: &Listed,
+    size: TreeSize,
+) -> Result<SignatoryView, Problem> {
     let created = indexed_entry(reader, listed.party_entry, size)?;
     let newest = indexed_entry(reader, listed.entry, size)?;
     let event = created.envelope.event();

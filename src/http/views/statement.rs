@@ -46,7 +46,7 @@ impl CountView {
     }
 }
 
-fn text_views(reader: &LogReader, texts: &[Text]) -> Vec<TextView> {
+pub(in crate::http) fn text_views(reader: &LogReader, texts: &[Text]) -> Vec<TextView> {
     texts
         .iter()
         .map(|text| TextView {

@@ -1,0 +1,141 @@
+//! How templates show what is no plain number or word of ours: strangers' text, times, trust levels.
+
+#![allow(unreachable_pub, reason = "what the attribute of a filter generates is public")]
+
+use std::fmt::Write as _;
+use std::time::{Duration, UNIX_EPOCH};
+
+use askama::filters::{Escaper as _, Html, Safe};
+
+use crate::admission::is_unseen;
+
+/// A stranger's text: escaped, and what nobody could see in it written out. The door refuses such
+/// characters; a log that was made under another door may hold them.
+#[askama::filter_fn]
+pub(super) fn shown(text: &str, _: &dyn askama::Values) -> askama::Result<Safe<String>> {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter != '\n' && is_unseen(letter) {
+            write!(out, "<span class=\"unseen\">U+{:04X}</span>", u32::from(letter))?;
+        } else {
+            Html.write_escaped_char(&mut out, letter)?;
+        }
+    }
+    Ok(Safe(out))
+}
+
+/// The same where no element can stand, as in the title of a window.
+#[askama::filter_fn]
+pub(super) fn shown_plain(text: &str, _: &dyn askama::Values) -> askama::Result<String> {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_unseen(letter) {
+            write!(out, "[U+{:04X}]", u32::from(letter))?;
+        } else {
+            out.push(letter);
+        }
+    }
+    Ok(out)
+}
+
+/// The paragraphs of a text: what blank lines part.
+#[askama::filter_fn]
+pub(super) fn paragraphs(text: &str, _: &dyn askama::Values) -> askama::Result<Vec<String>> {
+    Ok(text
+        .split("\n\n")
+        .map(|part| part.trim_matches('\n').to_owned())
+        .filter(|part| !part.is_empty())
+        .collect())
+}
+
+/// A second in POSIX time as people read it, always in UTC.
+#[askama::filter_fn]
+pub(super) fn utc(seconds: &u64, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(match iso_of(*seconds) {
+        Some(iso) => iso.replace('T', " ").replace('Z', " UTC"),
+        None => format!("second {seconds}"),
+    })
+}
+
+/// The same day alone.
+#[askama::filter_fn]
+pub(super) fn day(seconds: &u64, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(iso_of(*seconds).and_then(|iso| Some(iso.split_once('T')?.0.to_owned())).unwrap_or_default())
+}
+
+/// The same for programs.
+#[askama::filter_fn]
+pub(super) fn iso(seconds: &u64, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(iso_of(*seconds).unwrap_or_default())
+}
+
+fn iso_of(seconds: u64) -> Option<String> {
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+    // Later than the year 9999 it has no such form.
+    (seconds < 253_402_300_800).then(|| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// A trust level in a word.
+#[askama::filter_fn]
+pub(super) fn level(level: &u8, _: &dyn askama::Values) -> askama::Result<&'static str> {
+    Ok(match level {
+        0 => "claimed",
+        1 => "mailbox checked",
+        2 => "domain checked",
+        3 => "legal entity checked",
+        4 => "authority checked",
+        _ => "unknown",
+    })
+}
+
+/// A trust level in a sentence: what was checked, and what was not.
+#[askama::filter_fn]
+pub(super) fn level_meaning(level: &u8, _: &dyn askama::Values) -> askama::Result<&'static str> {
+    Ok(match level {
+        0 => "Anyone can claim this name. The key is proved, who holds it is not.",
+        1 => "Somebody reads mail on the domain. Who they are is not proved.",
+        2 => "Whoever holds the key controls the domain.",
+        3 => "The domain is controlled, and a legal entity of this name stands behind it.",
+        4 => "As before, and the person who signed may sign for it.",
+        _ => "This page does not know what the level means.",
+    })
+}
+
+/// The beginning of a long id, for lines that people read; the whole one stands beside it or behind a link.
+#[askama::filter_fn]
+pub(super) fn short(id: &str, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(id.chars().take(12).chain(['…']).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use askama::Template;
+
+    use super::super::filters;
+
+    #[derive(Template)]
+    #[template(ext = "html", source = "{{ text|shown }}|{{ seconds|utc }}|{{ seconds|iso }}")]
+    struct Sample<'a> {
+        text: &'a str,
+        seconds: u64,
+    }
+
+    fn check(text: &str, seconds: u64, expected: &str) {
+        assert_eq!(Sample { text, seconds }.render().expect("a template without I/O"), expected);
+    }
+
+    #[test]
+    fn what_strangers_wrote_stays_text() {
+        let time = "1970-01-01 00:00:00 UTC|1970-01-01T00:00:00Z";
+        check("<script>alert(1)</script>", 0, &format!("&#60;script&#62;alert(1)&#60;/script&#62;|{time}"));
+        check("a\" onload='x' & b", 0, &format!("a&#34; onload=&#39;x&#39; &#38; b|{time}"));
+        check("a\u{202e}b", 0, &format!("a<span class=\"unseen\">U+202E</span>b|{time}"));
+        check("جمعية الجسر", 0, &format!("جمعية الجسر|{time}"));
+    }
+
+    #[test]
+    fn times_are_in_utc() {
+        check("", 951_782_400, "|2000-02-29 00:00:00 UTC|2000-02-29T00:00:00Z");
+        check("", u64::MAX, "|second 18446744073709551615|");
+    }
+}

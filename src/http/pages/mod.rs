@@ -1,0 +1,105 @@
+//! Pages: the same views as the interface for programs, as HTML for people.
+//!
+//! Rendered here, whole without script, from templates that are compiled in and escape everything; nothing
+//! is loaded from elsewhere. A page knows views and templates, never the storage. What a stranger wrote is
+//! shown as text: escaped, apart from the words around it (`bdi`), its invisible characters made visible,
+//! and the domain beside every name.
+
+mod assets;
+mod entry;
+mod filters;
+mod find;
+mod frame;
+mod home;
+mod party;
+mod problem;
+mod registry;
+mod statement;
+
+use askama::Template;
+use axum::Router;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::get;
+
+use super::problem::Problem;
+use crate::node::Handle;
+
+/// The addresses for people.
+pub(super) fn router() -> Router<Handle> {
+    Router::new()
+        .route("/", get(home::home))
+        .route("/statements/{statement}", get(statement::statement))
+        .route("/parties/{party}", get(party::party))
+        .route("/entries/{reference}", get(entry::entry))
+        .route("/find", get(find::lead))
+        .route("/check", get(registry::check))
+        .route("/registry", get(registry::registry))
+        .route_layer(map_response(dressed))
+        .route("/assets/{name}", get(assets::asset))
+}
+
+/// Gives a problem the form of a page where a person asked.
+pub(super) fn for_people(router: Router, handle: Handle) -> Router {
+    router.layer(from_fn_with_state(handle, problem::for_people))
+}
+
+/// Nothing is loaded but our own style and icon, nothing is run, nothing may frame a page, and a form goes
+/// nowhere but here.
+const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'",
+);
+
+async fn dressed(mut response: Response) -> Response {
+    dress(response.headers_mut());
+    response
+}
+
+/// The headers of everything that a browser shows.
+fn dress(headers: &mut HeaderMap) {
+    let all = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+        (
+            header::HeaderName::from_static("cross-origin-opener-policy"),
+            HeaderValue::from_static("same-origin"),
+        ),
+    ];
+    for (name, value) in all {
+        headers.insert(name, value);
+    }
+}
+
+/// A template as an answer.
+fn page(template: &impl Template) -> Result<Response, Problem> {
+    let html = template.render().map_err(|error| Problem::internal(&error))?;
+    Ok(Html(html).into_response())
+}
+
+/// Whether a person asks, by what their browser says it wants: HTML by name, and no less than text or JSON.
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accepts: Vec<(&str, f32)> = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|accept| accept.to_str().ok())
+        .flat_map(|accept| accept.split(','))
+        .map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let media = parts.next().unwrap_or_default();
+            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse);
+            (media, weight.unwrap_or(0.0))
+        })
+        .collect();
+    let weight = |wanted: &str| {
+        accepts
+            .iter()
+            .find(|(media, _)| media.eq_ignore_ascii_case(wanted))
+            .map_or(0.0, |(_, weight)| *weight)
+    };
+    let html = weight("text/html");
+    html > 0.0 && ["text/plain", "application/json"].iter().all(|other| weight(other) <= html)
+}
