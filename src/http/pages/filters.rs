@@ -48,19 +48,18 @@ pub(super) fn paragraphs(text: &str, _: &dyn askama::Values) -> askama::Result<V
         .collect())
 }
 
-/// A second in POSIX time as people read it, always in UTC.
-#[askama::filter_fn]
-pub(super) fn utc(seconds: &u64, _: &dyn askama::Values) -> askama::Result<String> {
-    Ok(match iso_of(*seconds) {
-        Some(iso) => iso.replace('T', " ").replace('Z', " UTC"),
-        None => format!("second {seconds}"),
-    })
-}
-
-/// The same day alone.
+/// The day of a second in POSIX time.
 #[askama::filter_fn]
 pub(super) fn day(seconds: &u64, _: &dyn askama::Values) -> askama::Result<String> {
-    Ok(iso_of(*seconds).and_then(|iso| Some(iso.split_once('T')?.0.to_owned())).unwrap_or_default())
+    let day = iso_of(*seconds).and_then(|iso| Some(iso.split_once('T')?.0.to_owned()));
+    Ok(day.unwrap_or_else(|| "second".to_owned()))
+}
+
+/// Its time of day, always in UTC.
+#[askama::filter_fn]
+pub(super) fn clock(seconds: &u64, _: &dyn askama::Values) -> askama::Result<String> {
+    let clock = iso_of(*seconds).and_then(|iso| Some(iso.split_once('T')?.1.replace('Z', " UTC")));
+    Ok(clock.unwrap_or_else(|| seconds.to_string()))
 }
 
 /// The same for programs.
@@ -73,6 +72,16 @@ fn iso_of(seconds: u64) -> Option<String> {
     let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
     // Later than the year 9999 it has no such form.
     (seconds < 253_402_300_800).then(|| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// A number of seconds in the largest unit that it is whole in.
+#[askama::filter_fn]
+pub(super) fn duration(seconds: &u64, _: &dyn askama::Values) -> askama::Result<String> {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let whole = units.into_iter().find(|(length, _)| *seconds > 0 && seconds % length == 0);
+    let (length, unit) = whole.unwrap_or((1, "second"));
+    let count = seconds / length;
+    Ok(if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") })
 }
 
 /// A trust level in a word.
@@ -114,7 +123,10 @@ mod tests {
     use super::super::filters;
 
     #[derive(Template)]
-    #[template(ext = "html", source = "{{ text|shown }}|{{ seconds|utc }}|{{ seconds|iso }}")]
+    #[template(
+        ext = "html",
+        source = "{{ text|shown }}|{{ seconds|day }} {{ seconds|clock }}|{{ seconds|iso }}"
+    )]
     struct Sample<'a> {
         text: &'a str,
         seconds: u64,
@@ -131,6 +143,26 @@ mod tests {
         check("a\" onload='x' & b", 0, &format!("a&#34; onload=&#39;x&#39; &#38; b|{time}"));
         check("a\u{202e}b", 0, &format!("a<span class=\"unseen\">U+202E</span>b|{time}"));
         check("جمعية الجسر", 0, &format!("جمعية الجسر|{time}"));
+    }
+
+    #[derive(Template)]
+    #[template(ext = "html", source = "{{ seconds|duration }}")]
+    struct Lasting {
+        seconds: u64,
+    }
+
+    #[test]
+    fn durations_have_the_largest_whole_unit() {
+        for (seconds, expected) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (90, "90 seconds"),
+            (300, "5 minutes"),
+            (3_600, "1 hour"),
+            (604_800, "7 days"),
+        ] {
+            assert_eq!(Lasting { seconds }.render().expect("a template without I/O"), expected);
+        }
     }
 
     #[test]

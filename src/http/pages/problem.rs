@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::filters;
 use super::frame::Frame;
 use super::{dress, wants_page};
 use crate::http::problem::Problem;
