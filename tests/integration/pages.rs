@@ -188,6 +188,15 @@ fn who_signs_and_who_left_stand_apart() {
             .contains(&format!("withdrawn later, in <a href=\"/entries/{left}\">"))
     );
     assert!(scene.page(&format!("/entries/{left}")).contains("With this entry the party left."));
+    // To take away: both, with what each did, in the form that the address says.
+    let list = |ending| browse(&scene.running, &format!("/statements/pledge/signatories.{ending}"));
+    for (ending, media) in [("csv", "text/csv"), ("jsonl", "application/jsonl")] {
+        let answer = list(ending);
+        assert_eq!(answer.status, 200, "{ending}: {}", answer.text());
+        assert!(answer.header("content-type").unwrap().starts_with(media), "{ending}");
+        assert!(answer.text().contains("Stays") && answer.text().contains("Leaves"), "{}", answer.text());
+    }
+    assert_eq!(browse(&scene.running, "/statements/absent/signatories.csv").status, 404);
     // As it was before.
     let then = scene.page(&format!("/statements/pledge?at={before}"));
     assert!(then.contains("<strong>2</strong> organisations sign this version."), "{then}");

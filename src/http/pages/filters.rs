@@ -78,7 +78,7 @@ fn iso_of(seconds: u64) -> Option<String> {
 #[askama::filter_fn]
 pub(super) fn duration(seconds: &u64, _: &dyn askama::Values) -> askama::Result<String> {
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
-    let whole = units.into_iter().find(|(length, _)| *seconds > 0 && seconds % length == 0);
+    let whole = units.into_iter().find(|(length, _)| *seconds > 0 && seconds.is_multiple_of(*length));
     let (length, unit) = whole.unwrap_or((1, "second"));
     let count = seconds / length;
     Ok(if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") })

@@ -11,7 +11,7 @@ use super::frame::Frame;
 use super::{page, wants_page};
 use crate::http::about;
 use crate::http::problem::Problem;
-use crate::http::query::{PageQuery, Parameters};
+use crate::http::query::{Form, PageQuery, Parameters};
 use crate::http::views::overview::{Overview, overview};
 use crate::node::Handle;
 
@@ -38,7 +38,7 @@ pub(in crate::http) async fn home(
     headers: HeaderMap,
     Parameters(query): Parameters<HomeQuery>,
 ) -> Result<Response, Problem> {
-    let mut response = if wants_page(&headers) {
+    let mut response = if wants_page(&headers, Form::Text) {
         let is_first = query.cursor.is_none();
         let asked =
             PageQuery { limit: Some(STATEMENTS_SHOWN), cursor: query.cursor, at: None, version: None };

@@ -24,6 +24,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 
 use super::problem::Problem;
+use super::query::{Form, negotiate};
 use crate::node::Handle;
 
 /// The addresses for people.
@@ -37,6 +38,8 @@ pub(super) fn router() -> Router<Handle> {
         .route("/check", get(registry::check))
         .route("/registry", get(registry::registry))
         .route_layer(map_response(dressed))
+        .route("/statements/{statement}/signatories.csv", get(statement::csv))
+        .route("/statements/{statement}/signatories.jsonl", get(statement::json_lines))
         .route("/assets/{name}", get(assets::asset))
 }
 
@@ -80,26 +83,7 @@ fn page(template: &impl Template) -> Result<Response, Problem> {
     Ok(Html(html).into_response())
 }
 
-/// Whether a person asks, by what their browser says it wants: HTML by name, and no less than text or JSON.
-fn wants_page(headers: &HeaderMap) -> bool {
-    let accepts: Vec<(&str, f32)> = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|accept| accept.to_str().ok())
-        .flat_map(|accept| accept.split(','))
-        .map(|range| {
-            let mut parts = range.split(';').map(str::trim);
-            let media = parts.next().unwrap_or_default();
-            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse);
-            (media, weight.unwrap_or(0.0))
-        })
-        .collect();
-    let weight = |wanted: &str| {
-        accepts
-            .iter()
-            .find(|(media, _)| media.eq_ignore_ascii_case(wanted))
-            .map_or(0.0, |(_, weight)| *weight)
-    };
-    let html = weight("text/html");
-    html > 0.0 && ["text/plain", "application/json"].iter().all(|other| weight(other) <= html)
+/// Whether a person asks: their browser names HTML, and likes nothing more that could be had instead.
+fn wants_page(headers: &HeaderMap, instead: Form) -> bool {
+    negotiate(headers, &[instead, Form::Html]) == Form::Html
 }

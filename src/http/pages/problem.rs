@@ -11,6 +11,7 @@ use super::filters;
 use super::frame::Frame;
 use super::{dress, wants_page};
 use crate::http::problem::Problem;
+use crate::http::query::Form;
 use crate::node::Handle;
 
 #[derive(Template)]
@@ -27,7 +28,8 @@ struct ProblemPage<'a> {
 
 /// Answers a person with a page where a program gets a problem document.
 pub(super) async fn for_people(State(handle): State<Handle>, request: Request, next: Next) -> Response {
-    let is_person = matches!(*request.method(), Method::GET | Method::HEAD) && wants_page(request.headers());
+    let is_person =
+        matches!(*request.method(), Method::GET | Method::HEAD) && wants_page(request.headers(), Form::Json);
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
     response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));

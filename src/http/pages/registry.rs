@@ -11,7 +11,7 @@ use super::frame::Frame;
 use super::page;
 use crate::http::answer::published;
 use crate::http::problem::Problem;
-use crate::http::query::Parameters;
+use crate::http::query::{Parameters, maybe_number};
 use crate::http::views::registry::{RegistryView, anchor_fingerprint, registry as view};
 use crate::node::Handle;
 
@@ -45,6 +45,7 @@ struct Check {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct CheckQuery {
+    #[serde(default, deserialize_with = "maybe_number")]
     entry: Option<u64>,
 }
 

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -9,7 +10,8 @@ use super::filters;
 use super::frame::Frame;
 use super::page;
 use crate::http::problem::Problem;
-use crate::http::query::{PageQuery, Parameters, Segment};
+use crate::http::query::{PageQuery, Parameters, Segment, maybe_number};
+use crate::http::signatories::signatories;
 use crate::http::views::act::first_name;
 use crate::http::views::reading::{Asked, Reading, Shown, Words, reading};
 use crate::http::views::signatory::SignatoryView;
@@ -69,6 +71,7 @@ impl Statement {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct StatementQuery {
+    #[serde(default, deserialize_with = "maybe_number")]
     at: Option<u64>,
     cursor: Option<String>,
     version: Option<String>,
@@ -106,4 +109,26 @@ pub(in crate::http) async fn statement(
             .find_map(|words| Some((words.view.language.clone(), words.view.title.clone()?)))
     });
     page(&Statement { frame: Frame::of(&handle), reading, title, only_left, is_first, carried })
+}
+
+/// `GET /statements/{slug or id}/signatories.csv`: a link cannot say which form it wants, so the address does.
+pub(in crate::http) async fn csv(
+    handle: State<Handle>,
+    named: Segment,
+    query: Parameters<PageQuery>,
+) -> Result<Response, Problem> {
+    signatories(handle, named, accepting("text/csv"), query).await
+}
+
+/// The same as JSON lines.
+pub(in crate::http) async fn json_lines(
+    handle: State<Handle>,
+    named: Segment,
+    query: Parameters<PageQuery>,
+) -> Result<Response, Problem> {
+    signatories(handle, named, accepting("application/jsonl"), query).await
+}
+
+fn accepting(media: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(media))])
 }
