@@ -124,7 +124,9 @@ fn every_link_of_every_page_leads_somewhere() {
         let answer = browse(&scene.running, &path);
         let wanted = if path == "/nowhere" { 404 } else { 200 };
         assert_eq!(answer.status, wanted, "{path}: {}", answer.text());
-        if answer.header("content-type") == Some("text/html; charset=utf-8") {
+        // What the interface for programs says in HTML has guards of its own.
+        let is_page = answer.header("content-type") == Some("text/html; charset=utf-8");
+        if is_page && !path.starts_with("/v1/") {
             check_guards(&answer, &path);
             waiting.extend(links(&answer.text()));
         }
