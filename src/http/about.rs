@@ -5,10 +5,12 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::query::{NoParameters, Parameters};
 use super::views;
+use super::views::registry::RegistryView;
 use crate::node::Handle;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -37,6 +39,13 @@ pub(super) async fn start(State(handle): State<Handle>) -> Response {
 }
 
 /// `GET /v1/policy`.
+#[utoipa::path(
+    get,
+    path = "/v1/policy",
+    operation_id = "policy",
+    tag = "everybody",
+    responses((status = 200, content_type = "text/plain", body = String, description = "the trust anchor, a C2SP tlog-policy file"))
+)]
 pub(super) async fn policy(
     State(handle): State<Handle>,
     Parameters(NoParameters {}): Parameters<NoParameters>,
@@ -45,6 +54,13 @@ pub(super) async fn policy(
 }
 
 /// `GET /v1/registry`.
+#[utoipa::path(
+    get,
+    path = "/v1/registry",
+    operation_id = "registry",
+    tag = "everybody",
+    responses((status = 200, body = RegistryView, description = "what the registry says of itself"))
+)]
 pub(super) async fn registry(
     State(handle): State<Handle>,
     Parameters(NoParameters {}): Parameters<NoParameters>,
@@ -52,14 +68,21 @@ pub(super) async fn registry(
     Ok(Json(views::registry::registry(&handle).await?).into_response())
 }
 
-#[derive(Serialize)]
-struct HealthView {
+#[derive(Serialize, ToSchema)]
+pub(super) struct HealthView {
     tree_size: u64,
     indexed: u64,
     waiting: usize,
 }
 
 /// `GET /healthz`: takes the way of a reader, through the published tree.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "health",
+    tag = "operators",
+    responses((status = 200, body = HealthView, description = "the registry answers"))
+)]
 pub(super) async fn health(
     State(handle): State<Handle>,
     Parameters(NoParameters {}): Parameters<NoParameters>,
@@ -69,5 +92,5 @@ pub(super) async fn health(
         indexed: handle.index.covered(),
         waiting: handle.intake.depth().0,
     };
-    Json(view).into_response()
+    ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(view)).into_response()
 }

@@ -7,6 +7,7 @@
 //! - `query`: what a request asks for;
 //! - `about`: what the registry says of itself;
 //! - `pages`: the same for people, in a browser;
+//! - `conditional`: validators and compression; `openapi`: the document that describes all of this;
 //! - `views`: what the answers say, apart from how they look;
 //! - `head`: requests that can be read in two ways are refused;
 //! - `door`: who may write, and how much;
@@ -16,9 +17,11 @@
 
 mod about;
 mod answer;
+mod conditional;
 mod door;
 mod head;
 mod lists;
+mod openapi;
 mod pages;
 mod prepare;
 pub mod problem;
@@ -30,6 +33,7 @@ mod submit;
 mod views;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -37,11 +41,12 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use undersigned_registry::envelope::SUBMISSION_BYTES_MAX;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::limits::{Door, SharedLimits};
 use crate::node::Handle;
@@ -61,24 +66,9 @@ pub fn app(handle: Handle, limits: Arc<SharedLimits>) -> Router {
         problem: Arc::new(static_problem),
     };
     let people = handle.clone();
-    let api = Router::new()
-        .merge(pages::router())
-        .route(door::ENTRIES, post(submit::submit))
-        .route("/v1/entries/{reference}", get(proofs::entry))
-        .route("/v1/receipts/{reference}", get(proofs::receipt))
-        .route("/v1/prepare", post(prepare::prepare))
-        .route("/v1/proof/inclusion", get(proofs::inclusion))
-        .route("/v1/proof/consistency", get(proofs::consistency))
-        .route("/v1/statements", get(lists::statements))
-        .route("/v1/statements/{statement}", get(lists::statement))
-        .route("/v1/statements/{statement}/signatories", get(signatories::signatories))
-        .route("/v1/parties/{party}", get(lists::party))
-        .route("/v1/keys/{key}", get(lists::key))
-        .route("/v1/policy", get(about::policy))
-        .route("/v1/registry", get(about::registry))
-        .route("/v1/problems", get(problems::problems))
-        .route("/v1/problems/{code}", get(problems::problem))
-        .route("/healthz", get(about::health))
+    let (api, _) = routes().split_for_parts();
+    let api = pages::router()
+        .merge(api)
         .method_not_allowed_fallback(async || {
             Problem::new("method-not-allowed", "another method belongs here")
         })
@@ -98,11 +88,16 @@ pub fn app(handle: Handle, limits: Arc<SharedLimits>) -> Router {
     pages::for_people(all, people)
         .layer(DefaultBodyLimit::max(SUBMISSION_BYTES_MAX))
         .layer(from_fn(head::clear))
+        .layer(from_fn(conditional::validated))
+        .layer(conditional::compression())
         .layer(
             CorsLayer::new()
                 .allow_origin(Any)
                 .allow_methods([Method::GET, Method::HEAD, Method::POST])
-                .allow_headers([header::CONTENT_TYPE, header::ACCEPT])
+                .allow_headers([header::CONTENT_TYPE, header::ACCEPT, header::IF_NONE_MATCH])
+                .max_age(PREFLIGHT_AGE)
+                // The same answer for every origin, so that caches need not tell them apart.
+                .vary(Vec::new())
                 .expose_headers([
                     header::CONTENT_DISPOSITION,
                     header::ETAG,
@@ -115,6 +110,36 @@ pub fn app(handle: Handle, limits: Arc<SharedLimits>) -> Router {
         )
         .layer(CatchPanicLayer::custom(panicked))
 }
+
+/// Every operation for programs, and the document that describes them. The static files have a router of
+/// their own and are described by hand.
+fn routes() -> OpenApiRouter<Handle> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(submit::submit))
+        .routes(routes!(proofs::entry))
+        .routes(routes!(proofs::receipt))
+        .routes(routes!(prepare::prepare))
+        .routes(routes!(proofs::inclusion))
+        .routes(routes!(proofs::consistency))
+        .routes(routes!(lists::statements))
+        .routes(routes!(lists::statement))
+        .routes(routes!(signatories::signatories))
+        .routes(routes!(lists::party))
+        .routes(routes!(lists::key))
+        .routes(routes!(about::policy))
+        .routes(routes!(about::registry))
+        .routes(routes!(problems::problems))
+        .routes(routes!(problems::problem))
+        .routes(routes!(about::health))
+        .routes(routes!(openapi::served))
+}
+
+/// How long a browser may remember what it may do here: it never changes while a version runs.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
+
+/// For what only another version of the program changes.
+const STEADY_CACHE: (HeaderName, HeaderValue) =
+    (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
 
 /// The index of the entry that an answer is about.
 pub const INDEX_HEADER: HeaderName = HeaderName::from_static("undersigned-index");

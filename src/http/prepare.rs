@@ -13,6 +13,7 @@ use undersigned_registry::event::{self, Body, Event};
 use undersigned_registry::id::{EventHash, KeyId, PartyId, RegistryId, StatementId, VersionId};
 use undersigned_registry::record::{Record, StateKey};
 use undersigned_registry::rules::Facts as _;
+use utoipa::ToSchema;
 
 use super::answer::{ask, raw_json};
 use super::door::Pass;
@@ -29,9 +30,9 @@ const PREPARE_BYTES_MAX: usize = 16 * 1024;
 /// How long a prepared event may wait for its signature, in seconds, if the policy allows it: one day.
 const SIGN_WITHIN_SECONDS: u64 = 24 * 3600;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct PrepareRequest {
+pub(super) struct PrepareRequest {
     /// The event type.
     r#type: String,
     /// The id of the key that will sign.
@@ -44,8 +45,8 @@ struct PrepareRequest {
     language: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Prepared {
+#[derive(Serialize, ToSchema)]
+pub(super) struct Prepared {
     tree_size: u64,
     registry: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +62,7 @@ struct Prepared {
     summary: Vec<String>,
     /// The event, where it is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
     event: Option<Box<RawValue>>,
 }
 
@@ -72,6 +74,17 @@ struct Thread {
 }
 
 /// `POST /v1/prepare`; as `text/plain` the signable bytes themselves.
+#[utoipa::path(
+    post,
+    path = "/v1/prepare",
+    operation_id = "prepare",
+    tag = "signatories",
+    request_body = PrepareRequest,
+    responses((status = 200, description = "where the thread stands, or the signable bytes", content(
+        (Prepared = "application/json"),
+        (String = "text/plain"),
+    )))
+)]
 pub(super) async fn prepare(
     State(handle): State<Handle>,
     Parameters(NoParameters {}): Parameters<NoParameters>,

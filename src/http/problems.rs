@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem::{CODES, Problem};
 use super::query::{Form, NoParameters, Parameters, Segment, negotiate};
@@ -20,8 +21,8 @@ const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// A code and what it means.
-#[derive(Debug, Serialize)]
-struct CodeView {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CodeView {
     code: &'static str,
     status: u16,
     title: &'static str,
@@ -39,6 +40,17 @@ fn code_views() -> Vec<CodeView> {
 }
 
 /// `GET /v1/problems`.
+#[utoipa::path(
+    get,
+    path = "/v1/problems",
+    operation_id = "problems",
+    tag = "everybody",
+    responses((status = 200, description = "what it means", content(
+        (Vec<CodeView> = "application/json"),
+        (String = "text/html"),
+        (String = "text/plain"),
+    )))
+)]
 pub(super) async fn problems(
     headers: HeaderMap,
     Parameters(NoParameters {}): Parameters<NoParameters>,
@@ -49,11 +61,23 @@ pub(super) async fn problems(
         Form::Text => text(&views),
         _ => Json(views).into_response(),
     };
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    describe(&mut response);
     response
 }
 
 /// `GET /v1/problems/{code}`.
+#[utoipa::path(
+    get,
+    path = "/v1/problems/{code}",
+    operation_id = "problem",
+    tag = "everybody",
+    params(("code" = String, Path, description = "code of the problem")),
+    responses((status = 200, description = "what it means", content(
+        (CodeView = "application/json"),
+        (String = "text/html"),
+        (String = "text/plain"),
+    )))
+)]
 pub(super) async fn problem(
     headers: HeaderMap,
     Segment(asked): Segment,
@@ -67,8 +91,15 @@ pub(super) async fn problem(
         Form::Text => text(&[view]),
         _ => Json(view).into_response(),
     };
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    describe(&mut response);
     Ok(response)
+}
+
+fn describe(response: &mut Response) {
+    let (cache, steady) = super::STEADY_CACHE;
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    headers.insert(cache, steady);
 }
 
 fn text(views: &[CodeView]) -> Response {

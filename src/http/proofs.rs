@@ -10,6 +10,7 @@ use undersigned_tlog::hash::Hash;
 use undersigned_tlog::proof::TlogProof;
 use undersigned_tlog::tree::{LeafIndex, TreeSize};
 use undersigned_tlog::wire::AddCheckpoint;
+use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{self, Reference, blocking, entry_bytes, published, raw_json, resolve};
 use super::problem::Problem;
@@ -20,15 +21,24 @@ use crate::node::Handle;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const VARY: (HeaderName, HeaderValue) = (header::VARY, HeaderValue::from_static("accept"));
 
-#[derive(Serialize)]
-struct EntryView {
+#[derive(Serialize, ToSchema)]
+pub(super) struct EntryView {
     index: u64,
     tree_size: u64,
     checkpoint: String,
+    #[schema(value_type = Object)]
     entry: Box<RawValue>,
 }
 
 /// `GET /v1/entries/{index or event hash}`.
+#[utoipa::path(
+    get,
+    path = "/v1/entries/{reference}",
+    operation_id = "entry",
+    tag = "auditors",
+    params(("reference" = String, Path, pattern = "^([0-9a-f]{64}|0|[1-9][0-9]{0,18})$", description = "index of the entry, or hash of its event")),
+    responses((status = 200, body = EntryView, description = "the entry"))
+)]
 pub(super) async fn entry(
     State(handle): State<Handle>,
     Segment(reference): Segment,
@@ -49,6 +59,14 @@ pub(super) async fn entry(
 }
 
 /// `GET /v1/receipts/{index or event hash}`.
+#[utoipa::path(
+    get,
+    path = "/v1/receipts/{reference}",
+    operation_id = "receipt",
+    tag = "auditors",
+    params(("reference" = String, Path, pattern = "^([0-9a-f]{64}|0|[1-9][0-9]{0,18})$", description = "index of the entry, or hash of its event")),
+    responses((status = 200, content_type = "text/plain", body = String, description = "the receipt, a C2SP tlog-proof file"))
+)]
 pub(super) async fn receipt(
     State(handle): State<Handle>,
     Segment(reference): Segment,
@@ -62,17 +80,22 @@ pub(super) async fn receipt(
     Ok(receipt_response(StatusCode::OK, index, receipt))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InclusionQuery {
+    /// Index of the entry.
     #[serde(deserialize_with = "number")]
+    #[param(minimum = 0)]
     index: u64,
+    /// Size of the tree; the published one unless said otherwise.
     #[serde(default, deserialize_with = "maybe_number")]
+    #[param(minimum = 1)]
     size: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct InclusionView {
+#[derive(Serialize, ToSchema)]
+pub(super) struct InclusionView {
     index: u64,
     size: u64,
     root: String,
@@ -81,6 +104,17 @@ struct InclusionView {
 }
 
 /// `GET /v1/proof/inclusion?index=&size=`.
+#[utoipa::path(
+    get,
+    path = "/v1/proof/inclusion",
+    operation_id = "inclusion",
+    tag = "auditors",
+    params(InclusionQuery),
+    responses((status = 200, description = "the proof; as plain text a C2SP tlog-proof", content(
+        (InclusionView = "application/json"),
+        (String = "text/plain"),
+    )))
+)]
 pub(super) async fn inclusion(
     State(handle): State<Handle>,
     headers: HeaderMap,
@@ -122,17 +156,22 @@ pub(super) async fn inclusion(
     Ok(([VARY], Json(view)).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConsistencyQuery {
+    /// Size of the earlier tree.
     #[serde(deserialize_with = "number")]
+    #[param(minimum = 0)]
     from: u64,
+    /// Size of the later tree; the published one unless said otherwise.
     #[serde(default, deserialize_with = "maybe_number")]
+    #[param(minimum = 1)]
     to: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct ConsistencyView {
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConsistencyView {
     from: u64,
     to: u64,
     hashes: Vec<String>,
@@ -140,6 +179,17 @@ struct ConsistencyView {
 }
 
 /// `GET /v1/proof/consistency?from=&to=`.
+#[utoipa::path(
+    get,
+    path = "/v1/proof/consistency",
+    operation_id = "consistency",
+    tag = "auditors",
+    params(ConsistencyQuery),
+    responses((status = 200, description = "the proof; as plain text a add-checkpoint body of C2SP tlog-witness", content(
+        (ConsistencyView = "application/json"),
+        (String = "text/plain"),
+    )))
+)]
 pub(super) async fn consistency(
     State(handle): State<Handle>,
     headers: HeaderMap,

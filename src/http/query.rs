@@ -13,6 +13,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use undersigned_tlog::codec;
 use undersigned_tlog::tree::TreeSize;
+use utoipa::IntoParams;
 
 use super::problem::Problem;
 
@@ -69,32 +70,41 @@ pub(super) fn maybe_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 }
 
 /// Which page of a list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// How many items, 1 to 1,000; 100 unless said otherwise.
     #[serde(default, deserialize_with = "maybe_number")]
+    #[param(minimum = 1, maximum = 1000)]
     pub(super) limit: Option<u64>,
     /// The `next` of the page before.
+    #[param(pattern = "^[1-9][0-9]{0,18}[.](0|[1-9][0-9]{0,18})$")]
     pub(super) cursor: Option<String>,
     /// The tree size to answer for; the published one unless said otherwise.
     #[serde(default, deserialize_with = "maybe_number")]
+    #[param(minimum = 1)]
     pub(super) at: Option<u64>,
 }
 
 /// Which page of a version's signatories, and of which version.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PageQuery {
     /// How many items, 1 to 1,000. Unless said otherwise 100 as JSON; as CSV and JSON lines all.
     #[serde(default, deserialize_with = "maybe_number")]
+    #[param(minimum = 1, maximum = 1000)]
     pub(super) limit: Option<u64>,
     /// The `next` of the page before.
+    #[param(pattern = "^[1-9][0-9]{0,18}[.](0|[1-9][0-9]{0,18})$")]
     pub(super) cursor: Option<String>,
     /// The tree size to answer for; the published one unless said otherwise.
     #[serde(default, deserialize_with = "maybe_number")]
+    #[param(minimum = 1)]
     pub(super) at: Option<u64>,
     /// The version; the newest in the tree unless said otherwise.
+    #[param(pattern = "^[0-9a-f]{64}$")]
     pub(super) version: Option<String>,
 }
 

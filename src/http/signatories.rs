@@ -3,7 +3,8 @@
 //! JSON comes in pages. CSV and JSON lines come whole unless a `limit` asks for a page: a spreadsheet or a
 //! pipe has no use for a part. A whole list is sent page by page of one tree and one version, the next one
 //! when the client took the last, so that a long list costs no more memory than a page; if a page fails on
-//! the way the connection ends before its time, and the client knows that something is missing.
+//! the way the connection ends before its time, and the client knows that something is missing. A list
+//! that fits into one part has a length and a validator like every other answer.
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -31,6 +32,18 @@ const FORMS: [Form; 3] = [Form::Json, Form::JsonLines, Form::Csv];
 
 /// `GET /v1/statements/{slug or id}/signatories?version=&at=&limit=&cursor=`: in the order in which the
 /// parties entered the registry, also those who left.
+#[utoipa::path(
+    get,
+    path = "/v1/statements/{statement}/signatories",
+    operation_id = "signatories",
+    tag = "everybody",
+    params(("statement" = String, Path, description = "slug or id"), PageQuery),
+    responses((status = 200, description = "who signed, and who left", content(
+        (SignatoriesView = "application/json"),
+        (String = "application/jsonl"),
+        (String = "text/csv"),
+    )))
+)]
 pub(super) async fn signatories(
     State(handle): State<Handle>,
     Segment(named): Segment,
@@ -46,7 +59,7 @@ pub(super) async fn signatories(
     let link = first.next.as_deref().filter(|_| !is_whole).map(|next| link(&first, &query, next));
     let mut response = match form {
         Form::Json => Json(first).into_response(),
-        _ if is_whole => whole(handle, named, asked, first, form)?,
+        _ if is_whole && first.next.is_some() => whole(handle, named, asked, first, form)?,
         _ => rows(&first, form, true)?.into_response(),
     };
     let headers = response.headers_mut();

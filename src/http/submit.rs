@@ -16,6 +16,16 @@ use crate::node::Handle;
 use crate::sequencer::NotLogged;
 
 /// `POST /v1/entries`.
+#[utoipa::path(
+    post,
+    path = "/v1/entries",
+    operation_id = "submit",
+    tag = "signatories",
+    responses(
+        (status = 201, content_type = "text/plain", body = String, description = "the receipt of the new entry"),
+        (status = 200, content_type = "text/plain", body = String, description = "the receipt of the entry that was there already"),
+    )
+)]
 pub(super) async fn submit(
     State(handle): State<Handle>,
     Parameters(NoParameters {}): Parameters<NoParameters>,

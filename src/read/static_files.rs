@@ -41,8 +41,8 @@ pub const READS_MAX: usize = 64;
 /// Time that a request waits for its turn to read.
 pub const READ_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// A checkpoint is always asked for anew.
-const CHECKPOINT_CACHE: HeaderValue = HeaderValue::from_static("no-store");
+/// A checkpoint is always asked for anew; a cache may keep it to learn that it is still the same.
+const CHECKPOINT_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 /// A week: a tile never changes, but its partial forms stop being asked for.
 const TILE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=604800, immutable");
 /// Five minutes: a blob never changes, but it can be erased, and caches must follow.

@@ -40,9 +40,9 @@ impl Answer {
 /// Sends exactly these bytes and reads the answer to its end.
 pub(crate) fn raw(server: &Server, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
-    stream.write_all(request).unwrap();
     let mut bytes = Vec::new();
     // The peer may close while we still write or read; what came counts.
+    let _ = stream.write_all(request);
     let _ = stream.read_to_end(&mut bytes);
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer with headers");
     let headers = String::from_utf8_lossy(&bytes[..end]).into_owned();
@@ -76,9 +76,14 @@ pub(crate) struct Running {
 }
 
 pub(crate) fn running() -> Running {
+    running_with(&[])
+}
+
+/// A registry that is served with some options.
+pub(crate) fn running_with(options: &[&str]) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let (data, trust) = init(binary(), folder.path());
-    let server = Server::start(binary(), &data);
+    let server = Server::try_start(binary(), &data, options).expect("the registry starts");
     let registry = trust.registry().unwrap().clone();
     Running { _folder: folder, server, trust, registry }
 }

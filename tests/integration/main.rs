@@ -8,6 +8,7 @@ mod backup;
 mod bench;
 mod cli;
 mod codes;
+mod conditional;
 mod door;
 mod http;
 mod keys;

@@ -20,19 +20,20 @@ use serde::Serialize;
 use undersigned_registry::entry::Entry;
 use undersigned_registry::event::Name;
 use undersigned_tlog::tree::TreeSize;
+use utoipa::ToSchema;
 
 use super::answer::text_blob;
 use super::problem::Problem;
 use crate::tiles::LogReader;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct BlobView {
     pub(in crate::http) sha256: String,
     pub(in crate::http) size: u64,
     pub(in crate::http) url: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct NameView {
     pub(in crate::http) language: String,
     /// Left out where the text was erased.

@@ -9,6 +9,7 @@ use undersigned_registry::record::{KeyRecord, PartyRecord, Record, StateKey};
 use undersigned_registry::rules::Facts as _;
 use undersigned_tlog::codec;
 use undersigned_tlog::tree::TreeSize;
+use utoipa::ToSchema;
 
 use super::{NameView, indexed_entry, name_views};
 use crate::http::answer::{ask, blocking, published};
@@ -17,7 +18,7 @@ use crate::http::query::PageQuery;
 use crate::node::Handle;
 use crate::tiles::LogReader;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct KeyView {
     pub(in crate::http) key: String,
     pub(in crate::http) party: String,
@@ -59,7 +60,7 @@ pub(in crate::http) async fn key(handle: &Handle, id: KeyId) -> Result<KeyView, 
     blocking(move || key_view(&reader, &id, &record, size)).await
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct PartyView {
     pub(in crate::http) tree_size: u64,
     pub(in crate::http) party: String,
@@ -76,14 +77,14 @@ pub(in crate::http) struct PartyView {
     pub(in crate::http) next: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct ClaimView {
     pub(in crate::http) party: String,
     pub(in crate::http) names: Vec<NameView>,
     pub(in crate::http) entry: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct ClaimsView {
     pub(in crate::http) tree_size: u64,
     pub(in crate::http) domain: String,

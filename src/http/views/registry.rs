@@ -3,12 +3,13 @@
 use serde::Serialize;
 use undersigned_registry::event::Policy;
 use undersigned_tlog::hash::sha256;
+use utoipa::ToSchema;
 
 use crate::http::answer::ask;
 use crate::http::problem::Problem;
 use crate::node::Handle;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct RegistryView {
     pub(in crate::http) registry: String,
     pub(in crate::http) origin: String,

@@ -6,6 +6,7 @@ use serde::Serialize;
 use undersigned_registry::event::Body;
 use undersigned_registry::id::{EventHash, StatementId, VersionId};
 use undersigned_tlog::tree::TreeSize;
+use utoipa::ToSchema;
 
 use super::statement::find_statement;
 use super::{NameView, indexed_entry, name_views};
@@ -16,7 +17,7 @@ use crate::index::Listed;
 use crate::node::Handle;
 use crate::tiles::LogReader;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct SignatoryView {
     pub(in crate::http) party: String,
     pub(in crate::http) names: Vec<NameView>,
@@ -30,7 +31,7 @@ pub(in crate::http) struct SignatoryView {
     pub(in crate::http) endorsed: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct SignatoriesView {
     pub(in crate::http) tree_size: u64,
     pub(in crate::http) statement: String,

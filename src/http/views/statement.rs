@@ -9,6 +9,7 @@ use undersigned_registry::record::{Record, StateKey, StatementRecord, VersionRec
 use undersigned_registry::rules::Facts as _;
 use undersigned_registry::state_tree::Tally;
 use undersigned_tlog::tree::TreeSize;
+use utoipa::ToSchema;
 
 use super::{BlobView, blob_view, indexed_entry};
 use crate::http::answer::{ask, blocking, published, text_blob};
@@ -17,7 +18,7 @@ use crate::http::query::PageQuery;
 use crate::node::Handle;
 use crate::tiles::LogReader;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct TextView {
     pub(in crate::http) language: String,
     pub(in crate::http) status: &'static str,
@@ -28,7 +29,7 @@ pub(in crate::http) struct TextView {
 }
 
 /// Endorsements of a version by trust level, and how many left.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct CountView {
     pub(in crate::http) active: u64,
     pub(in crate::http) active_by_level: [u64; 5],
@@ -59,7 +60,7 @@ pub(in crate::http) fn text_views(reader: &LogReader, texts: &[Text]) -> Vec<Tex
         .collect()
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct StatementItem {
     pub(in crate::http) statement: String,
     pub(in crate::http) slug: String,
@@ -69,7 +70,7 @@ pub(in crate::http) struct StatementItem {
     pub(in crate::http) received: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct StatementsView {
     pub(in crate::http) tree_size: u64,
     pub(in crate::http) statements: Vec<StatementItem>,
@@ -113,7 +114,7 @@ fn statement_item(reader: &LogReader, at: u64, size: TreeSize) -> Result<Stateme
     })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct VersionView {
     pub(in crate::http) version: String,
     pub(in crate::http) number: u64,
@@ -122,7 +123,7 @@ pub(in crate::http) struct VersionView {
     pub(in crate::http) count: CountView,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct StatementView {
     pub(in crate::http) tree_size: u64,
     pub(in crate::http) statement: String,

@@ -1,0 +1,78 @@
+//! Caching: a validator on every answer that can be asked for again, 304 for whoever has it, compression.
+//!
+//! The validator is the hash of the answer's bytes, so that it needs no knowledge of what it validates and
+//! cannot be wrong: an answer bound to a tree size changes all the same when a text of it is erased, and
+//! then caches must follow. It is weak, because the same answer may go out compressed. Making the answer
+//! costs as much as without it; what is saved is the way.
+//!
+//! Nothing here is secret and no answer carries what another client sent, so that the length of a
+//! compressed answer tells nothing (BREACH). Hashes do not compress; what is sent as bytes (tiles, bundles,
+//! blobs) is left alone, because the read side must take no time from the write side.
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{And, NotForContentType, Predicate as _, SizeAbove};
+use undersigned_tlog::hash::sha256;
+
+use super::problem::Problem;
+
+/// Digits of the hash in a validator: 128 bits.
+const VALIDATOR_DIGITS: usize = 32;
+
+/// Answers below this are sent as they are: in a packet of 1,500 bytes there is nothing to win.
+const COMPRESS_BYTES_MIN: usize = 1_024;
+
+/// The media type of tiles, bundles and blobs.
+const BYTES: &str = "application/octet-stream";
+
+/// Adds a validator to what was read, and answers 304 to whoever has it. No error is ever kept.
+pub(super) async fn validated(request: Request, next: Next) -> Response {
+    let has = request.headers().typed_try_get::<IfNoneMatch>().ok().flatten();
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let mut response = next.run(request).await;
+    if response.status().is_client_error() || response.status().is_server_error() {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return response;
+    }
+    // What has no length yet is a list on its way, which nobody has seen whole.
+    let is_whole = response.body().size_hint().exact().is_some();
+    if !reads || response.status() != StatusCode::OK || !is_whole {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    // The body lies in memory already, whatever its length.
+    let bytes = match axum::body::to_bytes(body, usize::MAX).await {
+        Ok(bytes) => bytes,
+        Err(error) => return Problem::internal(&error).into_response(),
+    };
+    // Said here, because a 304 says it too and has no body to compress any more.
+    if bytes.len() >= COMPRESS_BYTES_MIN
+        && parts.headers.get(header::CONTENT_TYPE).is_none_or(|media| media != BYTES)
+    {
+        parts.headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    let hash = sha256(&[&bytes]).to_hex();
+    let validator = format!("W/\"{}\"", hash.get(..VALIDATOR_DIGITS).unwrap_or(&hash));
+    let Ok(etag) = validator.parse::<ETag>() else { return Response::from_parts(parts, Body::from(bytes)) };
+    let is_known = has.is_some_and(|has| !has.precondition_passes(&etag));
+    parts.headers.typed_insert(etag);
+    if !is_known {
+        return Response::from_parts(parts, Body::from(bytes));
+    }
+    parts.status = StatusCode::NOT_MODIFIED;
+    for about_the_body in [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_DISPOSITION] {
+        parts.headers.remove(about_the_body);
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
+/// Compresses texts with gzip for whoever takes it. Better methods win little on hashes and cost more.
+pub(super) fn compression() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
+    let size = u64::try_from(COMPRESS_BYTES_MIN).unwrap_or(u64::MAX);
+    CompressionLayer::new().compress_when(SizeAbove::new(size).and(NotForContentType::const_new(BYTES)))
+}
