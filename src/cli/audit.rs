@@ -8,7 +8,8 @@ use undersigned_registry::id::RegistryId;
 use undersigned_registry::verify::Trust;
 
 use super::error::chain;
-use super::output::{Output, progress, time};
+use super::output::{Output, time};
+use super::progress::Progress;
 use super::{CliError, verify};
 use crate::audit::{AuditError, FolderSource, HttpSource, Replayed, Report, Source, SourceError, audit_each};
 
@@ -64,10 +65,7 @@ pub(super) fn open(source: &str, anchor: &AnchorArgs) -> Result<Subject, CliErro
         (Some(path), _) => (verify::read_trust(path, anchor.registry.as_deref())?, true),
         (None, Some(client)) => {
             let registry = anchor.registry.as_deref().map(named).transpose()?;
-            let trust = Trust::parse(&client.policy()?, registry).map_err(|error| {
-                CliError::refused(format!("the registry's policy cannot be used: {error}"))
-            })?;
-            (trust, false)
+            (verify::served_trust(client, registry)?, false)
         }
         (None, None) => {
             return Err(CliError::refused(format!(
@@ -94,13 +92,10 @@ pub(super) fn replay(
     output: Output,
     each: &mut dyn FnMut(Replayed<'_>),
 ) -> Result<Report, CliError> {
-    let bar = progress(0, "entries", output);
-    let advance = |done: u64, of: u64| {
-        bar.set_length(of);
-        bar.set_position(done);
-    };
+    let bar = Progress::new("entries", output);
+    let advance = |done: u64, of: u64| bar.at(done, of);
     let report = audit_each(subject.source.as_ref(), &subject.trust, &advance, each);
-    bar.finish_and_clear();
+    bar.end();
     report.map_err(failed)
 }
 

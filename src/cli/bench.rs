@@ -168,7 +168,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
         machine: machine(),
     };
     say(&report, output);
-    output.object(&serde_json::to_value(&report).map_err(|error| CliError::local(error.to_string()))?);
+    output.object(&serde_json::to_value(&report).map_err(CliError::fault)?);
     Ok(())
 }
 

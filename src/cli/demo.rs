@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     output.line(format!("data       {}", data.display()));
 
     let node = Node::open(&place, clock)?;
-    let failed = |error: std::io::Error| CliError::local(error.to_string());
+    let failed = |error: std::io::Error| CliError::fault(error);
     let runtime = tokio::runtime::Runtime::new().map_err(failed)?;
     let listener = runtime.block_on(async {
         match serve::bind(([127, 0, 0, 1], PORT).into()).await {
@@ -100,7 +100,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
         let _ = ended.await;
     }));
     let result = (|| {
-        let trust = Trust::parse(&born.policy, None).map_err(|error| CliError::refused(error.to_string()))?;
+        let trust = Trust::parse(&born.policy, None).map_err(CliError::broken)?;
         let client = Client::new(&url)?;
         let demo = Demo { session: Session { client, trust, anchored: true }, data: &data, output };
         let summary = demo.play()?;
@@ -164,7 +164,7 @@ impl Demo<'_> {
             .map(|organisation| self.enter(organisation))
             .collect::<Result<Vec<_>, _>>()?;
         output.line("\n2. The first publishes a manifesto in two languages");
-        self.publish(organisations.first().ok_or_else(|| CliError::refused("no organisations"))?)?;
+        self.publish(organisations.first().ok_or_else(|| CliError::broken("no organisations"))?)?;
         output.line("\n3. All sign it; each answer is a receipt, checked offline before it counts");
         let mut latencies = Vec::new();
         let mut receipts = Vec::new();
@@ -179,7 +179,7 @@ impl Demo<'_> {
             receipts.push(path);
         }
         output.line("\n4. One leaves; nobody can refuse it, and it stays visible");
-        let leaver = organisations.last().ok_or_else(|| CliError::refused("no organisations"))?;
+        let leaver = organisations.last().ok_or_else(|| CliError::broken("no organisations"))?;
         let (path, verified) = self.endorse(leaver, "withdraw", &mut latencies)?;
         output.line(format!("   entry {:>2}  {}  -> {}", verified.index, leaver.name, path.display()));
         receipts.push(path.clone());
@@ -203,7 +203,7 @@ impl Demo<'_> {
         let count = list.version.map(|version| (version.count.active, version.count.withdrawn));
         let expected = u64::try_from(organisations.len()).unwrap_or(0) - 1;
         if count != Some((expected, 1)) {
-            return Err(CliError::refused(format!("the count should be {expected} and 1, but is {count:?}")));
+            return Err(CliError::broken(format!("the count should be {expected} and 1, but is {count:?}")));
         }
         output.line(format!("   {expected} organisations endorse the manifesto, 1 left"));
         latencies.sort_unstable();
@@ -287,7 +287,7 @@ impl Demo<'_> {
         for (position, path) in receipts.iter().enumerate() {
             let bytes = std::fs::read(path).map_err(|error| CliError::file("read", path, &error))?;
             let verified = super::verify::check(&bytes, &self.session.trust)
-                .map_err(|error| CliError::refused(format!("{}: {error}", path.display())))?;
+                .map_err(|error| CliError::broken(format!("{}: {error}", path.display())))?;
             if position + 1 == receipts.len() {
                 let words = words::explain(&verified);
                 words.proved.iter().for_each(|line| self.output.line(format!("   proved: {line}")));
@@ -301,7 +301,7 @@ impl Demo<'_> {
                 *byte ^= 1;
             }
             if super::verify::check(&altered, &self.session.trust).is_ok() {
-                return Err(CliError::refused("an altered receipt was accepted"));
+                return Err(CliError::broken("an altered receipt was accepted"));
             }
         }
         Ok(())
@@ -309,11 +309,7 @@ impl Demo<'_> {
 
     fn head(&self) -> Result<(u64, undersigned_tlog::hash::Hash), CliError> {
         let bytes = self.session.client.checkpoint()?;
-        let opened = self
-            .session
-            .trust
-            .open_checkpoint(&bytes)
-            .map_err(|error| CliError::refused(error.to_string()))?;
+        let opened = self.session.trust.open_checkpoint(&bytes).map_err(CliError::broken)?;
         Ok((opened.size().get(), *opened.root()))
     }
 
@@ -326,7 +322,7 @@ impl Demo<'_> {
         let (from, to) =
             (undersigned_tlog::tree::TreeSize::new(from), undersigned_tlog::tree::TreeSize::new(to));
         verify_consistency(from, to, &from_root, &to_root, &proof)
-            .map_err(|error| CliError::refused(format!("the log is not append-only: {error}")))
+            .map_err(|error| CliError::broken(format!("the log is not append-only: {error}")))
     }
 
     fn say_what_to_try(&self, url: &str, policy: &Path) {

@@ -106,7 +106,7 @@ pub(super) fn prepare(session: &Session, key: KeyId, wish: &Wish<'_>) -> Result<
         (prepared.party, prepared.statement, prepared.version)
     else {
         return Err(CliError::refused(
-            "the registry's answer does not name the party, statement and version",
+            "the registry's answer does not name the party, statement and version\nnothing was signed; check that the address is the registry's",
         ));
     };
     check_asked("version", wish.version, &version.to_string())?;

@@ -28,17 +28,51 @@ enum Kind {
 impl CliError {
     /// A check did not hold.
     pub fn refused(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Refused, message: message.into() }
+        Self::new(Kind::Refused, message.into())
     }
 
     /// A file or folder is in the way.
     pub fn local(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Local, message: message.into() }
+        Self::new(Kind::Local, message.into())
     }
 
     /// A file cannot be read or written.
     pub fn file(act: &str, path: &Path, error: &std::io::Error) -> Self {
-        Self::local(format!("cannot {act} {}: {error}", path.display()))
+        use std::io::ErrorKind;
+        let next = match error.kind() {
+            ErrorKind::NotFound => "check the path",
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                "check the permissions, or name another place"
+            }
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free space, or name another place",
+            ErrorKind::IsADirectory | ErrorKind::NotADirectory => "name a file",
+            ErrorKind::InvalidData => "name a text file",
+            _ => "check the path and the disk",
+        };
+        Self::local(format!("cannot {act} {}: {error}\n{next}", path.display()))
+    }
+
+    /// Something of the system or of this program that a person can do little about.
+    pub fn fault(error: impl std::fmt::Display) -> Self {
+        Self::local(format!("{error}\nrun it again; if it stays, report it with this line"))
+    }
+
+    /// A check that this program makes of itself did not hold.
+    pub fn broken(error: impl std::fmt::Display) -> Self {
+        Self::refused(format!("{error}\nthis is a fault of the program: report it with the lines above"))
+    }
+
+    /// Every error names the next step; what comes from elsewhere without one gets that of its kind.
+    fn new(kind: Kind, mut message: String) -> Self {
+        if !message.contains('\n') {
+            message.push('\n');
+            message.push_str(match kind {
+                Kind::Refused => "see what the command takes with --help",
+                Kind::Unreachable => "try again later",
+                Kind::Local => "check the folder and the disk, then run it again",
+            });
+        }
+        Self { kind, message }
     }
 
     /// The exit code.
@@ -65,7 +99,7 @@ impl From<ClientError> for CliError {
             _ if error.retry_after().is_some() => Kind::Unreachable,
             _ => Kind::Refused,
         };
-        Self { kind, message: error.to_string() }
+        Self::new(kind, error.to_string())
     }
 }
 
@@ -97,4 +131,78 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    #[test]
+    fn what_comes_without_a_next_step_gets_one() {
+        assert_eq!(CliError::refused("a\nb").message(), "a\nb");
+        for error in
+            [CliError::refused("a"), CliError::local("a"), CliError::fault("a"), CliError::broken("a")]
+        {
+            assert!(error.message().starts_with("a\n") && error.message().len() > 2, "{error:?}");
+        }
+        let absent = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let told = CliError::file("read", Path::new("x"), &absent);
+        assert_eq!(told.message(), "cannot read x: entity not found\ncheck the path");
+    }
+
+    /// Every message that a verb writes by itself says what to do next, in words of its own.
+    #[test]
+    fn every_error_of_the_verbs_names_the_next_step() {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let mut folders = vec![root.join("src/cli")];
+        let (mut messages, mut bare) = (0, Vec::new());
+        while let Some(folder) = folders.pop() {
+            for item in std::fs::read_dir(folder).unwrap() {
+                let path = item.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                let product = text.split("#[cfg(test)]").next().unwrap();
+                for argument in arguments(product) {
+                    messages += 1;
+                    if !argument.contains("\\n")
+                        && !PASSED_ON.contains(&argument.trim().trim_end_matches(','))
+                    {
+                        bare.push(format!("{}: {argument}", path.display()));
+                    }
+                }
+            }
+        }
+        assert!(messages > 40, "{messages} messages were found");
+        assert!(bare.is_empty(), "messages without a next step:\n{}", bare.join("\n"));
+    }
+
+    /// Messages that are made elsewhere, with their next step.
+    const PASSED_ON: &[&str] =
+        &["format!(\"{} is not {expected}\", path.display())", "format!(\"{}: {reason}\", path.display())"];
+
+    /// What stands between the parentheses of every `CliError::refused(...)` and `CliError::local(...)`.
+    fn arguments(text: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        for begin in ["CliError::refused(", "CliError::local("] {
+            for (at, _) in text.match_indices(begin) {
+                let rest = &text[at + begin.len()..];
+                let mut open = 1;
+                let end = rest.find(|letter| {
+                    open += match letter {
+                        '(' => 1,
+                        ')' => -1,
+                        _ => 0,
+                    };
+                    open == 0
+                });
+                found.push(&rest[..end.unwrap()]);
+            }
+        }
+        found
+    }
 }

@@ -200,7 +200,7 @@ fn signature(args: &SignatureArgs, output: Output) -> Result<(), CliError> {
     let (envelope, received) = checked_entry(&subject, args.entry)?;
     let proof = envelope.proofs().get(args.signer).ok_or_else(|| {
         CliError::refused(format!(
-            "entry {} has {} signatures, counted from 0",
+            "entry {} has {} signatures, counted from 0\nchoose one of them with --signer",
             args.entry,
             envelope.proofs().len()
         ))
@@ -243,7 +243,12 @@ fn checked_entry(subject: &Subject, index: u64) -> Result<(CheckedEnvelope, u64)
     let source = subject.source.as_ref();
     let signed = open_checkpoint(source, &subject.trust).map_err(failed)?;
     let size = signed.size().get();
-    let outside = || CliError::refused(format!("there is no entry {index} in the tree of {size} entries"));
+    let outside = || {
+        CliError::refused(format!(
+            "there is no entry {index} in the tree of {size} entries\nname one of 0 to {}",
+            size.saturating_sub(1)
+        ))
+    };
     if index >= size {
         return Err(outside());
     }
@@ -276,9 +281,11 @@ fn signature_file(proof: &Proof) -> Result<Vec<u8>, CliError> {
     let armoured = Signature::new(ssh_key::Algorithm::Ed25519, proof.signature)
         .and_then(|signature| SshSig::new(key, SSHSIG_NAMESPACE, hash, signature))
         .and_then(|signature| signature.to_pem(LineEnding::LF));
-    armoured
-        .map(String::into_bytes)
-        .map_err(|error| CliError::refused(format!("the signature has no OpenSSH form: {error}")))
+    armoured.map(String::into_bytes).map_err(|error| {
+        CliError::refused(format!(
+            "the signature has no OpenSSH form: {error}\naudit the log: undersigned audit"
+        ))
+    })
 }
 
 fn key_file(proof: &Proof) -> String {

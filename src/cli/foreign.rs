@@ -113,7 +113,10 @@ pub(super) fn prepare(args: &PrepareArgs, output: Output) -> Result<(), CliError
 pub(super) fn submit(args: &SubmitArgs, output: Output) -> Result<(), CliError> {
     let bytes = std::fs::read(&args.event).map_err(|error| CliError::file("read", &args.event, &error))?;
     let event = event_of_signable(&bytes)
-        .map_err(|error| CliError::refused(format!("{}: {error}", args.event.display())))?
+        .map_err(|error| CliError::refused(format!(
+            "{} is not what prepare wrote: {error}\nprepare it again: undersigned prepare; not a byte of it may change",
+            args.event.display()
+        )))?
         .to_vec();
     let public = args.public_key.as_deref().map(keyring::read_public_key).transpose()?;
     let proofs =
@@ -148,7 +151,9 @@ fn read_signature(path: &Path, public: Option<[u8; 32]>) -> Result<Proof, CliErr
 }
 
 fn ssh_proof(bytes: &[u8]) -> Result<Proof, String> {
-    let signature = SshSig::from_pem(bytes).map_err(|error| format!("an OpenSSH signature: {error}"))?;
+    let signature = SshSig::from_pem(bytes).map_err(|error| {
+        format!("an OpenSSH signature: {error}\nmake one with: ssh-keygen -Y sign -n undersigned ...")
+    })?;
     if signature.namespace() != SSHSIG_NAMESPACE {
         return Err(format!(
             "a signature for this registry: its namespace is {:?}\nsign with: ssh-keygen -Y sign -n {SSHSIG_NAMESPACE} ...",
@@ -158,7 +163,12 @@ fn ssh_proof(bytes: &[u8]) -> Result<Proof, String> {
     let hash = match signature.hash_alg() {
         HashAlg::Sha256 => SshHash::Sha256,
         HashAlg::Sha512 => SshHash::Sha512,
-        _ => return Err("a signature over SHA-256 or SHA-512".to_owned()),
+        _ => {
+            return Err(
+                "a signature over SHA-256 or SHA-512\nsign with: ssh-keygen -Y sign -n undersigned ..."
+                    .to_owned(),
+            );
+        }
     };
     let key = signature.public_key().ed25519().map(|key| key.0);
     let raw = <[u8; 64]>::try_from(signature.signature_bytes()).ok();

@@ -11,16 +11,21 @@ mod endorse;
 mod error;
 mod export;
 mod foreign;
+mod indexing;
 mod init;
 mod key;
 mod limits;
-mod look;
+mod list;
+mod manual;
 mod output;
 mod party;
 mod policy;
+mod progress;
+mod receipt;
 mod repair;
 mod replay;
 mod serve;
+mod show;
 mod signing;
 mod statement;
 mod table;
@@ -72,7 +77,7 @@ enum Verb {
     Withdraw(endorse::WithdrawArgs),
     Prepare(foreign::PrepareArgs),
     Submit(foreign::SubmitArgs),
-    Receipt(look::ReceiptArgs),
+    Receipt(receipt::Args),
     #[command(subcommand)]
     Repair(repair::Verb),
     Replay(replay::Args),
@@ -83,9 +88,11 @@ enum Verb {
     #[command(subcommand)]
     Export(export::Verb),
     #[command(subcommand)]
-    Show(look::Show),
+    Show(show::Show),
     #[command(subcommand)]
-    List(look::List),
+    List(list::List),
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
 }
 
 /// Which registry to talk to.
@@ -121,14 +128,19 @@ pub fn run() -> ExitCode {
         Verb::Submit(args) => foreign::submit(&args, output),
         Verb::Repair(verb) => repair::run(&verb, output),
         Verb::Replay(args) => replay::run(&args, output),
-        Verb::Receipt(args) => look::receipt(&args, output),
+        Verb::Receipt(args) => receipt::run(&args, output),
         Verb::Policy(args) => policy::run(&args, output),
         Verb::Verify(args) => verify::run(&args, output),
         Verb::Audit(args) => audit::run(&args, output),
         Verb::Bench(args) => bench::run(&args, output),
         Verb::Export(verb) => export::run(&verb, output),
-        Verb::Show(verb) => look::show(&verb, output),
-        Verb::List(verb) => look::list(&verb, output),
+        Verb::Show(verb) => show::show(&verb, output),
+        Verb::List(verb) => list::list(&verb, output),
+        Verb::Completions(args) => {
+            manual::completions(&args, output);
+            Ok(())
+        }
+        Verb::Man(args) => manual::man(&args, output),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -144,19 +156,23 @@ mod tests {
 
     #[test]
     fn every_verb_is_well_defined_and_has_an_example() {
-        let command = Cli::command();
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
         command.clone().debug_assert();
-        let mut waiting: Vec<_> = command.get_subcommands().cloned().collect();
+        let mut waiting = vec![command];
+        let mut verbs = 0;
         while let Some(verb) = waiting.pop() {
-            let inner: Vec<_> = verb.get_subcommands().cloned().collect();
-            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
-            // A verb with verbs of its own shows examples with those, or at its own end.
-            let shown = help.contains("Example") || verb.get_name() == "help";
-            let below = inner.iter().all(|verb| verb.get_after_help().is_some() || verb.get_name() == "help");
-            assert!(shown || (!inner.is_empty() && below), "{} has no example", verb.get_name());
-            if !shown {
-                waiting.extend(inner);
+            let name = verb.get_display_name().unwrap_or_default().to_owned();
+            waiting.extend(verb.get_subcommands().cloned());
+            if verb.get_subcommands().next().is_none() {
+                verbs += 1;
+                let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let begins = help.starts_with("Example:\n  ") || help.starts_with("Examples:\n  ");
+                assert!(begins, "{name} has no example");
+                assert!(help.contains("undersigned"), "{name}: {help}");
             }
+            assert!(verb.get_about().is_some(), "{name} does not say what it is for");
         }
+        assert!(verbs >= 25, "{verbs} verbs were found");
     }
 }

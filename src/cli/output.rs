@@ -3,8 +3,6 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use super::CliError;
 use crate::admission::check_text;
 
@@ -61,18 +59,6 @@ pub(super) fn time(seconds: u64) -> String {
     time.map_or_else(|| seconds.to_string(), |time| humantime::format_rfc3339_seconds(time).to_string())
 }
 
-/// A progress bar on standard error, with rate and time left; hidden where nobody looks at it.
-pub(super) fn progress(length: u64, what: &str, output: Output) -> ProgressBar {
-    let target = if output.is_json() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let bar = ProgressBar::with_draw_target(Some(length), target);
-    // The template is a constant with known keys; without it the bar is plain.
-    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len}, {per_sec}, {eta} left") {
-        bar.set_style(style);
-    }
-    bar.set_message(what.to_owned());
-    bar
-}
-
 /// Human text from a stranger, as it may be shown: text that the door would refuse (controls, direction
 /// controls, invisible characters) is escaped, so that it cannot pass for something else.
 pub(super) fn shown(text: &str) -> String {
@@ -84,9 +70,9 @@ pub(super) fn shown(text: &str) -> String {
     }
 }
 
-/// The beginning of a long id, for lines that people read.
-pub(super) fn short(id: &impl ToString) -> String {
-    id.to_string().chars().take(16).collect()
+/// A name in quotation marks.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", shown(name))
 }
 
 #[cfg(test)]

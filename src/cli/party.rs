@@ -170,8 +170,9 @@ fn named(text: &str, language: &str) -> Result<(String, String), CliError> {
             "{language:?} is no language tag\nuse one such as en, pl or zh-Hant"
         )));
     }
-    check_text(name.as_bytes(), true)
-        .map_err(|rule| CliError::refused(format!("the name {name:?}: {rule}")))?;
+    check_text(name.as_bytes(), true).map_err(|rule| {
+        CliError::refused(format!("the name {name:?}: {rule}\nwrite the name as it should be read"))
+    })?;
     Ok((language.to_owned(), name.to_owned()))
 }
 

@@ -28,8 +28,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     let policy = args.registry.client()?.policy()?;
-    let trust = Trust::parse(&policy, None)
-        .map_err(|error| CliError::refused(format!("the registry's policy cannot be used: {error}")))?;
+    let trust = Trust::parse(&policy, None).map_err(|error| {
+        CliError::refused(format!(
+            "the registry's policy cannot be used: {error}\ncheck that the address is the registry's"
+        ))
+    })?;
     let registry = trust.registry().map(undersigned_registry::id::RegistryId::to_text);
     let fingerprint = fingerprint(&policy);
     match &args.out {

@@ -17,8 +17,9 @@ use undersigned_registry::id::{EventHash, PartyId, RegistryId, StatementId, Vers
 use undersigned_registry::key::Role;
 
 use super::CliError;
-use super::output::{Output, progress};
+use super::output::Output;
 use super::party::NewParty;
+use super::progress::Progress;
 use super::statement::{Written, statement_event, version_event};
 use crate::admission;
 use crate::clock::{GivenClock, wall_clock};
@@ -205,7 +206,7 @@ impl Replay {
     /// Replays all steps, one after another; returns the tree size after each.
     fn play(&mut self, steps: &[Step], slug: &str, output: Output) -> Result<Vec<u64>, CliError> {
         self.publish(slug)?;
-        let bar = progress(length(steps), "replaying", output);
+        let bar = Progress::of(length(steps), "steps replayed", output);
         let mut sizes = Vec::with_capacity(steps.len());
         for step in steps {
             self.clock.set(step.time);
@@ -215,9 +216,9 @@ impl Replay {
             }
             self.submit(submissions)?;
             sizes.push(self.handle.published.borrow().head.size.get());
-            bar.inc(1);
+            bar.advance(1);
         }
-        bar.finish_and_clear();
+        bar.end();
         Ok(sizes)
     }
 
@@ -225,9 +226,9 @@ impl Replay {
         let (_, version) = self.published.ok_or_else(nothing_published)?;
         let row_of: RowOf<'_> =
             self.threads.iter().map(|(row, thread)| (thread.party, row.as_str())).collect();
-        let bar = progress(length(steps), "checking", output);
-        let differences = check::check(&self.handle, version, &row_of, steps, sizes, &|| bar.inc(1));
-        bar.finish_and_clear();
+        let bar = Progress::of(length(steps), "steps checked", output);
+        let differences = check::check(&self.handle, version, &row_of, steps, sizes, &|| bar.advance(1));
+        bar.end();
         differences
     }
 
@@ -277,7 +278,7 @@ impl Replay {
         let thread = self
             .threads
             .get_mut(&line.row)
-            .ok_or_else(|| CliError::refused(format!("the row {} was never added", line.row)))?;
+            .ok_or_else(|| CliError::broken(format!("the row {} was never added", line.row)))?;
         let withdraws = line.act == Act::Removed;
         let event = Event {
             registry: Some(self.registry.clone()),
@@ -326,19 +327,18 @@ impl Replay {
             let mut waiting = Vec::new();
             for submission in submissions.by_ref().take(IN_LINE_MAX) {
                 let bytes = submission.encode().len();
-                let checked =
-                    admission::admit(submission).map_err(|error| CliError::refused(error.to_string()))?;
+                let checked = admission::admit(submission).map_err(CliError::broken)?;
                 let reply = self.handle.intake.submit(checked, bytes);
-                waiting.push(reply.map_err(|later| CliError::local(later.to_string()))?);
+                waiting.push(reply.map_err(CliError::fault)?);
             }
             for reply in waiting {
                 match reply.blocking_recv() {
                     Ok(Ok(_)) => {}
                     Ok(Err(NotLogged::Refused(refusal))) => {
-                        return Err(CliError::refused(refusal.to_string()));
+                        return Err(CliError::broken(refusal));
                     }
-                    Ok(Err(NotLogged::Later(later))) => return Err(CliError::local(later.to_string())),
-                    Err(_) => return Err(CliError::local("the log stopped; see the line above")),
+                    Ok(Err(NotLogged::Later(later))) => return Err(CliError::fault(later)),
+                    Err(_) => return Err(CliError::fault("the log stopped; see the line above")),
                 }
             }
         }
@@ -353,7 +353,7 @@ No organisation on the list has signed here, was asked, or has taken part in any
 ";
 
 fn nothing_published() -> CliError {
-    CliError::local("the statement is not published yet")
+    CliError::broken("the statement is not published yet")
 }
 
 fn length(steps: &[Step]) -> u64 {
@@ -361,7 +361,7 @@ fn length(steps: &[Step]) -> u64 {
 }
 
 fn signed(event: &Event, key: &PartyKey, blobs: Vec<Vec<u8>>) -> Result<(Submission, EventHash), CliError> {
-    let unfit = |error: String| CliError::refused(format!("an event cannot be made: {error}"));
+    let unfit = |error: String| CliError::broken(format!("an event cannot be made: {error}"));
     let bytes = event.encode();
     let hash = event_hash(&bytes);
     let proofs = vec![key.prove(&bytes)];

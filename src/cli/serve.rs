@@ -45,15 +45,16 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     telemetry::start(settings.log_format, &settings.log);
     raise_descriptor_limit();
     let data = settings.data_folder.clone().ok_or_else(|| CliError::local(NO_DATA_FOLDER))?;
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| CliError::local(error.to_string()))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(CliError::fault)?;
     // Bound before recovery, so that an occupied port is told at once; nothing is accepted before it.
     let listener = runtime.block_on(bind(settings.listen))?;
     let place = Place { data, guard: settings.guard.clone() };
     let node = Node::open(&place, Arc::new(SystemClock::new()))?;
-    let address = listener.local_addr().map_err(|error| CliError::local(error.to_string()))?;
+    let address = listener.local_addr().map_err(CliError::fault)?;
     output.line(format!("serving {} at http://{address}", node.registry()));
     output.object(&json!({"registry": node.registry().to_text(), "url": format!("http://{address}")}));
     let limits = Arc::new(SharedLimits::new(args.limits.limits()));
+    runtime.spawn(super::indexing::report(node.handle()));
     runtime.block_on(until_stopped(listener, &node, &settings, limits))?;
     // Handlers hold the index until their connections are gone.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
@@ -95,7 +96,7 @@ async fn until_stopped(
     settings: &Settings,
     shared: Arc<SharedLimits>,
 ) -> Result<(), CliError> {
-    let failed = |error: std::io::Error| CliError::local(error.to_string());
+    let failed = |error: std::io::Error| CliError::fault(error);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut stopped = node.stopped();
@@ -110,7 +111,7 @@ async fn until_stopped(
     let limits = AcceptLimits { shared, ..settings.connections.accept_limits() };
     let drained = accept::serve(listener, app, limits, shutdown)
         .await
-        .map_err(|error| CliError::local(chain(&error)))?;
+        .map_err(|error| CliError::fault(chain(&error)))?;
     tracing::info!(ended = drained.ended, cut = drained.cut, "connections ended");
     Ok(())
 }

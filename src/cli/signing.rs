@@ -66,13 +66,7 @@ impl Session {
         let client = args.registry.client()?;
         let (trust, anchored) = match &args.policy {
             Some(path) => (verify::read_trust(path, None)?, true),
-            None => {
-                let policy = client.policy()?;
-                let trust = Trust::parse(&policy, None).map_err(|error| {
-                    CliError::refused(format!("the registry's policy cannot be used: {error}"))
-                })?;
-                (trust, false)
-            }
+            None => (verify::served_trust(&client, None)?, false),
         };
         Ok(Self { client, trust, anchored })
     }
@@ -91,7 +85,11 @@ impl Session {
         proofs: Vec<Proof>,
         blobs: Vec<Vec<u8>>,
     ) -> Result<(Submitted, Verified), CliError> {
-        let unfit = |error: String| CliError::refused(format!("the event cannot be sent: {error}"));
+        let unfit = |error: String| {
+            CliError::refused(format!(
+                "the event cannot be sent: {error}\nnothing was signed; name other keys or texts"
+            ))
+        };
         let envelope = Envelope::new(event, proofs).map_err(|error| unfit(error.to_string()))?;
         let event = envelope.event().clone();
         let submission = Submission::new(envelope, blobs).map_err(|error| unfit(error.to_string()))?;

@@ -92,7 +92,9 @@ fn publish(args: &PublishArgs, output: Output) -> Result<(), CliError> {
     };
     let prepared = session.client.prepare(&request)?;
     let (Some(statement), Some(after)) = (prepared.statement, prepared.after) else {
-        return Err(CliError::refused("the registry's answer does not name the statement and its head"));
+        return Err(CliError::refused(
+            "the registry's answer does not name the statement and its head\nnothing was published; check that the address is the registry's",
+        ));
     };
     let (event, blobs) =
         version_event(session.registry()?, party, &key, statement, after, &texts, prepared.log_before);
@@ -200,13 +202,18 @@ pub(super) fn written(language: &str, status: TextStatus, content: &str) -> Resu
         .split_once('\n')
         .ok_or("there is only one line\nthe first line is the title, the rest the text")?;
     let (title, text) = (title.trim(), text.trim_start_matches('\n'));
-    check_text(title.as_bytes(), true).map_err(|rule| format!("the title: {rule}"))?;
-    check_text(text.as_bytes(), false).map_err(|rule| format!("the text: {rule}"))?;
+    check_text(title.as_bytes(), true)
+        .map_err(|rule| format!("the title: {rule}\nchange the first line of the file"))?;
+    check_text(text.as_bytes(), false).map_err(|rule| format!("the text: {rule}\nchange the file"))?;
     if text.trim().is_empty() {
-        return Err("there is no text after the title".to_owned());
+        return Err(
+            "there is no text after the title\nthe first line is the title, the rest the text".to_owned()
+        );
     }
     if u64::try_from(title.len()).unwrap_or(u64::MAX) > TITLE_BYTES_MAX {
-        return Err(format!("the title has more than {TITLE_BYTES_MAX} bytes"));
+        return Err(format!(
+            "the title has more than {TITLE_BYTES_MAX} bytes\nshorten the first line of the file"
+        ));
     }
     Ok(Written { language: language.to_owned(), status, title: title.to_owned(), text: text.to_owned() })
 }

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use undersigned_client::Client;
 use undersigned_registry::id::RegistryId;
 use undersigned_registry::receipt::{RECEIPT_BYTES_MAX, Receipt};
 use undersigned_registry::verify::{Trust, Verified, verify};
 
 use super::CliError;
 use super::output::{Output, time};
+use super::progress::Progress;
 use super::words;
 
 const EXAMPLE: &str = "Example:
@@ -34,19 +36,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     let trust = read_trust(&args.policy, args.registry.as_deref())?;
+    let bar = Progress::of(u64::try_from(args.files.len()).unwrap_or(u64::MAX), "receipts", output);
     let mut answers = Vec::new();
     for file in &args.files {
         let verified = check_file(file, &trust)?;
+        bar.advance(1);
         let words = words::explain(&verified);
-        output.line(format!("{}: VERIFIED", file.display()));
-        for (title, list) in [
-            ("proved", &words.proved),
-            ("stated by the registry, checkable by replay", &words.stated),
-            ("not proved", &words.not_proved),
-        ] {
-            output.line(format!("  {title}:"));
-            list.iter().for_each(|line| output.line(format!("    - {line}")));
-        }
+        bar.aside(|| say(file, &words, output));
         answers.push(json!({
             "file": file,
             "verified": true,
@@ -66,6 +62,28 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     Ok(())
 }
 
+/// What a receipt proves, what the registry states, and what neither says.
+fn say(file: &Path, words: &words::Words, output: Output) {
+    output.line(format!("{}: VERIFIED", file.display()));
+    for (title, list) in [
+        ("proved", &words.proved),
+        ("stated by the registry, checkable by replay", &words.stated),
+        ("not proved", &words.not_proved),
+    ] {
+        output.line(format!("  {title}:"));
+        list.iter().for_each(|line| output.line(format!("    - {line}")));
+    }
+}
+
+/// The trust anchor that a registry serves of itself, for what it is worth.
+pub(super) fn served_trust(client: &Client, registry: Option<RegistryId>) -> Result<Trust, CliError> {
+    Trust::parse(&client.policy()?, registry).map_err(|error| {
+        CliError::refused(format!(
+            "the registry's policy cannot be used: {error}\ncheck the address, or name a trust anchor with --policy"
+        ))
+    })
+}
+
 /// Reads a trust anchor.
 pub(super) fn read_trust(policy: &Path, registry: Option<&str>) -> Result<Trust, CliError> {
     let text =
@@ -79,7 +97,12 @@ pub(super) fn read_trust(policy: &Path, registry: Option<&str>) -> Result<Trust,
             })
         })
         .transpose()?;
-    Trust::parse(&text, registry).map_err(|error| CliError::refused(format!("{}: {error}", policy.display())))
+    Trust::parse(&text, registry).map_err(|error| {
+        CliError::refused(format!(
+            "{} is no trust anchor: {error}\nfetch it again with: undersigned policy --out FILE",
+            policy.display()
+        ))
+    })
 }
 
 fn check_file(file: &Path, trust: &Trust) -> Result<Verified, CliError> {

@@ -17,10 +17,9 @@ const KEY_FILE_BYTES_MAX: u64 = 65_536;
 /// The permission bits of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
-/// Reads a file that is no secret.
-pub(super) fn read_text(path: &Path) -> Result<String, KeyError> {
-    let file = open(path)?;
-    read(path, &file).map(|text| text.to_string())
+/// Reads a file that should be no secret; it is wiped all the same, as people name the wrong one of two.
+pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, KeyError> {
+    read(path, &open(path)?)
 }
 
 /// Reads a secret file, and only if nobody but its owner can.

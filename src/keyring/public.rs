@@ -30,15 +30,16 @@ pub fn read_public_key(path: &Path) -> Result<[u8; 32], KeyError> {
     let text = read_text(path)?;
     let form = || KeyError::Form {
         path: path.to_owned(),
-        expected: "an Ed25519 public key (an OpenSSH .pub line, or PEM from openssl pkey -pubout)",
+        expected: "an Ed25519 public key (an OpenSSH .pub line, or PEM from openssl pkey -pubout)\nname the file that ends in .pub, or make it: ssh-keygen -y -f KEY, or: openssl pkey -in KEY -pubout",
     };
     if let Ok(key) = ssh_key::PublicKey::from_openssh(text.trim()) {
         return key.key_data().ed25519().map(|key| key.0).ok_or_else(form);
     }
+    // Looked at before anything is copied out of what may be the private file.
+    if !text.contains("BEGIN PUBLIC KEY") {
+        return Err(form());
+    }
     let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
     let der = codec::base64_decode(body.trim()).map_err(|_| form())?;
-    der.strip_prefix(&SPKI_PREFIX)
-        .and_then(|raw| <[u8; 32]>::try_from(raw).ok())
-        .filter(|_| text.contains("BEGIN PUBLIC KEY"))
-        .ok_or_else(form)
+    der.strip_prefix(&SPKI_PREFIX).and_then(|raw| <[u8; 32]>::try_from(raw).ok()).ok_or_else(form)
 }

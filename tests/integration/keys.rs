@@ -170,20 +170,20 @@ now      2 keys live: 1 recovery, 1 admin, 0 sign (undersigned show party HASH)
     terminal.succeeds("withdraw pledge --key new --out w.tlog-proof");
     let party =
         terminal.json("show party org.example")["claimed_by"][0]["party"].as_str().unwrap().to_owned();
-    terminal.says(
+    terminal.tabulates(
         &format!("show party {party}"),
         "
-\"Org\"
-domain   org.example (claimed: nobody has checked it)
-party    HASH
-level    0 (claimed)
+name  \"Org\"
+domain  org.example (claimed: nobody has checked it)
+party  HASH
+level  0 (claimed)
 entries  1 2 3 4 5 6 7 8
 
-role      state                                    key
-admin     revoked by entry 7, added by entry 1     HASH
-recovery  live, added by entry 1                   HASH
-sign      retired by entry 6, added by entry 4     HASH
-admin     live, added by entry 7                   HASH
+role  state  key
+admin  revoked by entry 7, added by entry 1  HASH
+recovery  live, added by entry 1  HASH
+sign  retired by entry 6, added by entry 4  HASH
+admin  live, added by entry 7  HASH
 ",
     );
     assert_eq!(terminal.json(&format!("show party {party}"))["keys"].as_array().unwrap().len(), 4);
@@ -224,7 +224,7 @@ fn mistakes_with_keys_are_told_with_what_to_do() {
         (
             "key import org org-recovery",
             4,
-            "error: org-recovery.pub exists already, and a key is never overwritten\nchoose another name\n".to_owned(),
+            "error: org-recovery exists already, and a key is never overwritten\nchoose another name\n".to_owned(),
         ),
     ] {
         terminal.fails(line, code, &told.replace("PARTY", &party));

@@ -10,6 +10,7 @@ mod cli;
 mod codes;
 mod conditional;
 mod door;
+mod exports;
 mod http;
 mod keys;
 mod lists;

@@ -47,6 +47,18 @@ impl Terminal {
         assert_eq!(masked(&said.out), expected.trim_start_matches('\n'), "{line}");
     }
 
+    /// As [`Terminal::says`], with the columns of tables two spaces apart.
+    pub(crate) fn tabulates(&self, line: &str, expected: &str) {
+        let said = self.run(line);
+        assert_eq!((said.code, said.error.as_str()), (0, ""), "{line}: {said:?}");
+        let narrow = |line: &str| {
+            let cells = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+            cells.collect::<Vec<_>>().join("  ")
+        };
+        let lines: Vec<String> = masked(&said.out).lines().map(narrow).collect();
+        assert_eq!(lines.join("\n"), expected.trim_matches('\n'), "{line}");
+    }
+
     /// The command fails with this code and exactly these words, and prints no result.
     pub(crate) fn fails(&self, line: &str, code: i32, expected: &str) {
         let said = self.run(line);

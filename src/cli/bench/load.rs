@@ -83,7 +83,7 @@ pub(super) fn run(
     clients: usize,
     time: Duration,
 ) -> Result<Run, CliError> {
-    let failed = |error: std::io::Error| CliError::local(format!("the load cannot run: {error}"));
+    let failed = |error: std::io::Error| CliError::fault(format!("the load cannot run: {error}"));
     let runtime = tokio::runtime::Runtime::new().map_err(failed)?;
     let requests = Arc::new(requests);
     let next = Arc::new(AtomicUsize::new(0));
@@ -105,7 +105,7 @@ pub(super) fn run(
             .collect();
         let mut run = Run::default();
         for task in tasks {
-            run.add(task.await.map_err(|error| CliError::local(error.to_string()))?);
+            run.add(task.await.map_err(CliError::fault)?);
         }
         run.elapsed = begun.elapsed();
         run.latencies.sort_unstable();

@@ -16,8 +16,9 @@ use undersigned_registry::verify::Trust;
 use undersigned_tlog::hash::sha256;
 
 use super::super::CliError;
-use super::super::output::{Output, progress};
+use super::super::output::Output;
 use super::super::party::NewParty;
+use super::super::progress::Progress;
 use super::super::statement::{Written, statement_event, version_event};
 use crate::admission::{self, CheckedSubmission};
 use crate::clock::{SystemClock, wall_clock};
@@ -85,7 +86,7 @@ impl Population {
         };
         let clock = Arc::new(SystemClock::new());
         let born = node::init(&place, &birth, clock.clone())?;
-        let trust = Trust::parse(&born.policy, None).map_err(|error| CliError::refused(error.to_string()))?;
+        let trust = Trust::parse(&born.policy, None).map_err(CliError::broken)?;
         let operator = PartyKey::read(&born.admin_key)?;
         let node = Node::open(&place, clock)?;
         let handle = node.handle();
@@ -95,7 +96,7 @@ impl Population {
             made(&entering(registry, number), &key(number), vec![name(number)])
         })?;
         let parties: Vec<PartyId> = parties.into_iter().map(|hash| PartyId(hash.0)).collect();
-        let first = versions.first().copied().ok_or_else(|| CliError::local("no version was published"))?;
+        let first = versions.first().copied().ok_or_else(|| CliError::fault("no version was published"))?;
         let endorse = |number: u64| {
             let party = party_at(&parties, number)?;
             made(&endorsement(registry, statement, first, party, &key(number)), &key(number), Vec::new())
@@ -103,9 +104,9 @@ impl Population {
         fill(&handle, wanted.endorsed, "endorsements", output, &endorse)?;
         let asked = handle.intake.ask(|law| (law.ledger().size(), law.ledger().state().len()));
         let (entries, records) = asked
-            .map_err(|later| CliError::local(later.to_string()))?
+            .map_err(CliError::fault)?
             .blocking_recv()
-            .map_err(|_| CliError::local("the log stopped; see the line above"))?;
+            .map_err(|_| CliError::fault("the log stopped; see the line above"))?;
         drop(handle);
         node.stop()?;
         let state_records = u64::try_from(records).unwrap_or(u64::MAX);
@@ -153,9 +154,9 @@ impl Population {
             .versions
             .get(row.saturating_add(1))
             .copied()
-            .ok_or_else(|| CliError::local("there is no version for this row"))?;
+            .ok_or_else(|| CliError::fault("there is no version for this row"))?;
         let count = u64::try_from(self.parties.len().min(count_max)).unwrap_or(0);
-        let bar = progress(count, "signing requests", output);
+        let bar = Progress::of(count, "requests signed", output);
         let make = |number: u64| -> Result<Vec<u8>, CliError> {
             let key = key(number);
             let event =
@@ -174,10 +175,10 @@ impl Population {
         in_order(count, &make, |request| {
             requests.bytes.extend_from_slice(&request?);
             requests.ends.push(requests.bytes.len());
-            bar.inc(1);
+            bar.advance(1);
             Ok(())
         })?;
-        bar.finish_and_clear();
+        bar.end();
         Ok(requests)
     }
 
@@ -185,7 +186,7 @@ impl Population {
     pub(super) fn verify(&self, receipts: &[Vec<u8>]) -> Result<usize, CliError> {
         for receipt in receipts {
             super::super::verify::check(receipt, &self.trust).map_err(|error| {
-                CliError::refused(format!("a receipt of this run does not verify: {error}"))
+                CliError::broken(format!("a receipt of this run does not verify: {error}"))
             })?;
         }
         Ok(receipts.len())
@@ -239,7 +240,7 @@ fn party_at(parties: &[PartyId], number: u64) -> Result<PartyId, CliError> {
     let position = usize::try_from(number).ok();
     position
         .and_then(|position| parties.get(position).copied())
-        .ok_or_else(|| CliError::local(format!("there is no organisation {number}")))
+        .ok_or_else(|| CliError::fault(format!("there is no organisation {number}")))
 }
 
 fn entering(registry: &RegistryId, number: u64) -> Event {
@@ -272,7 +273,7 @@ fn endorsement(
 }
 
 fn signed(event: &Event, key: &PartyKey, blobs: Vec<Vec<u8>>) -> Result<(Submission, EventHash), CliError> {
-    let unfit = |error: String| CliError::refused(format!("an event cannot be made: {error}"));
+    let unfit = |error: String| CliError::broken(format!("an event cannot be made: {error}"));
     let bytes = event.encode();
     let hash = event_hash(&bytes);
     let proofs = vec![key.prove(&bytes)];
@@ -283,7 +284,7 @@ fn signed(event: &Event, key: &PartyKey, blobs: Vec<Vec<u8>>) -> Result<(Submiss
 fn made(event: &Event, key: &PartyKey, blobs: Vec<Vec<u8>>) -> Made {
     let (submission, hash) = signed(event, key, blobs)?;
     let bytes = submission.encode().len();
-    let checked = admission::admit(submission).map_err(|error| CliError::refused(error.to_string()))?;
+    let checked = admission::admit(submission).map_err(CliError::broken)?;
     Ok((checked, bytes, hash))
 }
 
@@ -295,7 +296,7 @@ fn fill(
     output: Output,
     make: &(dyn Fn(u64) -> Made + Sync),
 ) -> Result<Vec<EventHash>, CliError> {
-    let bar = progress(count, what, output);
+    let bar = Progress::of(count, what, output);
     let mut hashes = Vec::new();
     let mut line = Vec::with_capacity(IN_LINE);
     in_order(count, make, |made| {
@@ -305,11 +306,11 @@ fn fill(
         if line.len() == IN_LINE {
             submit(handle, std::mem::take(&mut line))?;
         }
-        bar.inc(1);
+        bar.advance(1);
         Ok(())
     })?;
     submit(handle, line)?;
-    bar.finish_and_clear();
+    bar.end();
     Ok(hashes)
 }
 
@@ -319,13 +320,13 @@ fn submit(handle: &Handle, submissions: Vec<(CheckedSubmission, usize)>) -> Resu
         .into_iter()
         .map(|(submission, bytes)| handle.intake.submit(submission, bytes))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|later| CliError::local(later.to_string()))?;
+        .map_err(CliError::fault)?;
     for reply in waiting {
         match reply.blocking_recv() {
             Ok(Ok(_)) => {}
-            Ok(Err(NotLogged::Refused(refusal))) => return Err(CliError::refused(refusal.to_string())),
-            Ok(Err(NotLogged::Later(later))) => return Err(CliError::local(later.to_string())),
-            Err(_) => return Err(CliError::local("the log stopped; see the line above")),
+            Ok(Err(NotLogged::Refused(refusal))) => return Err(CliError::broken(refusal)),
+            Ok(Err(NotLogged::Later(later))) => return Err(CliError::fault(later)),
+            Err(_) => return Err(CliError::fault("the log stopped; see the line above")),
         }
     }
     Ok(())
@@ -354,7 +355,7 @@ fn in_order<T: Send>(
             })
             .collect();
         for receiver in (0..count).zip(receivers.iter().cycle()).map(|(_, receiver)| receiver) {
-            let one = receiver.recv().map_err(|_| CliError::local("a worker of the benchmark panicked"))?;
+            let one = receiver.recv().map_err(|_| CliError::fault("a worker of the benchmark panicked"))?;
             use_one(one)?;
         }
         Ok(())

@@ -18,7 +18,7 @@ pub(super) struct Server {
 impl Server {
     /// Starts it on a free port and waits until it serves.
     pub(super) fn start(place: &Place) -> Result<Self, CliError> {
-        let failed = |error: std::io::Error| CliError::local(format!("cannot start the server: {error}"));
+        let failed = |error: std::io::Error| CliError::fault(format!("cannot start the server: {error}"));
         let program = std::env::current_exe().map_err(failed)?;
         let mut command = Command::new(program);
         command.args(["--json", "serve", "--listen", "127.0.0.1:0", "--data"]).arg(&place.data);
@@ -57,7 +57,7 @@ impl Server {
             .find_map(|line| line.strip_prefix("VmHWM:"))
             .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
             .map(|kilobytes| kilobytes.saturating_mul(1024))
-            .ok_or_else(|| CliError::local(format!("{path} does not say how much memory was used")))
+            .ok_or_else(|| CliError::fault(format!("{path} does not say how much memory was used")))
     }
 
     /// Ends it in order.
@@ -65,7 +65,7 @@ impl Server {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::TERM);
         }
-        let status = self.child.wait().map_err(|error| CliError::local(error.to_string()))?;
+        let status = self.child.wait().map_err(CliError::fault)?;
         if status.success() {
             Ok(())
         } else {

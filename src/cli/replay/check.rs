@@ -103,13 +103,13 @@ pub(super) fn check(
 /// Waits as long as the index gets on.
 fn wait_for_index(index: &Index, size: TreeSize) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let runtime = runtime.map_err(|error| CliError::local(error.to_string()))?;
+    let runtime = runtime.map_err(CliError::fault)?;
     loop {
         let before = index.covered();
         match runtime.block_on(index.wait_for(size)) {
             Ok(()) => return Ok(()),
             Err(IndexError::Behind { covered, .. }) if covered > before => {}
-            Err(error) => return Err(CliError::local(error.to_string())),
+            Err(error) => return Err(CliError::fault(error)),
         }
     }
 }
@@ -149,7 +149,7 @@ impl Log<'_> {
     }
 
     fn entry(&mut self, index: u64) -> Result<Vec<u8>, CliError> {
-        let failed = |error: String| CliError::local(format!("the log cannot be read back: {error}"));
+        let failed = |error: String| CliError::fault(format!("the log cannot be read back: {error}"));
         let number = index / TILE_WIDTH;
         let bundle = match &self.bundle {
             Some((kept, bundle)) if *kept == number => Arc::clone(bundle),
@@ -175,7 +175,7 @@ impl Log<'_> {
     /// How many endorsements of the version stand, as the state tree sums them.
     fn count(&self, version: VersionId) -> Result<u64, CliError> {
         let tally = self.ledger.state().tally(&StateKey::endorsements_of(&version));
-        let tally = tally.map_err(|fault| CliError::local(fault.to_string()))?;
+        let tally = tally.map_err(CliError::fault)?;
         Ok((0..=LEVEL_MAX).map(|level| tally.count(level)).sum())
     }
 }
@@ -201,9 +201,9 @@ fn rows_of_index(
     party_at: &BTreeMap<u64, PartyId>,
     row_of: &RowOf<'_>,
 ) -> Result<Rows, CliError> {
-    let failed = |error: IndexError| CliError::local(format!("the index cannot be read: {error}"));
+    let failed = |error: IndexError| CliError::fault(format!("the index cannot be read: {error}"));
     let Some(version) = index.entry_of(EventHash(version.0)).map_err(failed)? else {
-        return Err(CliError::local("the index does not know the statement"));
+        return Err(CliError::broken("the index does not know the statement"));
     };
     // The list has at most as many parties as the history has rows.
     let listed = index.signatories(version, TreeSize::new(size), None, usize::MAX).map_err(failed)?;

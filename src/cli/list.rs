@@ -1,0 +1,114 @@
+//! `list`: statements and signatories, as tables for people.
+//!
+//! Ids stand whole, so that they can be copied; a name stands last, behind the domain that its party claims,
+//! so that a name in a script from right to left moves nothing else.
+
+use serde_json::json;
+use undersigned_client::{Page, all_pages};
+use undersigned_registry::id::VersionId;
+
+use super::output::{Output, shown, time};
+use super::progress::Progress;
+use super::show::{domain_of, name_of};
+use super::signing::event_hash;
+use super::table::table;
+use super::{CliError, RegistryArgs};
+
+const STATEMENTS_EXAMPLE: &str = "Example:
+  undersigned list statements";
+const SIGNATORIES_EXAMPLE: &str = "Examples:
+  undersigned list signatories open-source-pledge
+  undersigned list signatories open-source-pledge --at 100";
+
+/// List statements or signatories
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum List {
+    /// The statements of the registry
+    #[command(after_help = STATEMENTS_EXAMPLE)]
+    Statements {
+        #[command(flatten)]
+        registry: RegistryArgs,
+    },
+    /// Who signed a statement, and who left
+    #[command(after_help = SIGNATORIES_EXAMPLE)]
+    Signatories {
+        /// Slug or id of the statement
+        statement: String,
+        #[command(flatten)]
+        registry: RegistryArgs,
+        /// Version [default: the newest]
+        #[arg(long, value_name = "ID")]
+        version: Option<String>,
+        /// As of this tree size [default: now]
+        #[arg(long, value_name = "SIZE")]
+        at: Option<u64>,
+    },
+}
+
+pub(super) fn list(what: &List, output: Output) -> Result<(), CliError> {
+    match what {
+        List::Statements { registry } => statements(registry, output),
+        List::Signatories { statement, registry, version, at } => {
+            let version = version.as_deref().map(|version| event_hash("version id", version)).transpose()?;
+            let first = Page { at: *at, version: version.map(|hash| VersionId(hash.0)), ..Page::largest() };
+            signatories(statement, registry, first, output)
+        }
+    }
+}
+
+fn statements(registry: &RegistryArgs, output: Output) -> Result<(), CliError> {
+    let client = registry.client()?;
+    let bar = Progress::new("statements", output);
+    let mut pages = all_pages(Page::largest(), |page| client.statements(page));
+    let found = pages.by_ref().inspect(|_| bar.advance(1)).collect::<Result<Vec<_>, _>>()?;
+    let tree_size = pages.tree_size().unwrap_or_default();
+    bar.end();
+    if found.is_empty() {
+        output.line(format!("no statements, as of {tree_size} entries"));
+        output.line("publish one with: undersigned statement publish");
+    } else {
+        let rows = found.iter().map(|statement| {
+            vec![
+                shown(&statement.slug),
+                shown(&statement.kind),
+                time(statement.received),
+                statement.statement.to_string(),
+            ]
+        });
+        output.line(table(&["statement", "kind", "published", "id"], rows));
+    }
+    output.object(&json!({ "tree_size": tree_size, "statements": found }));
+    Ok(())
+}
+
+fn signatories(
+    statement: &str,
+    registry: &RegistryArgs,
+    first: Page,
+    output: Output,
+) -> Result<(), CliError> {
+    let client = registry.client()?;
+    let bar = Progress::new("signatories", output);
+    let mut pages = all_pages(first, |page| client.signatories(statement, page));
+    let found = pages.by_ref().inspect(|_| bar.advance(1)).collect::<Result<Vec<_>, _>>()?;
+    let tree_size = pages.tree_size().unwrap_or_default();
+    bar.end();
+    if !found.is_empty() {
+        let rows = found.iter().map(|signatory| {
+            vec![
+                shown(&signatory.status),
+                time(signatory.received),
+                signatory.party.to_string(),
+                domain_of(signatory.domain.as_deref()),
+                name_of(&signatory.names),
+            ]
+        });
+        output.line(table(&["status", "since", "party", "domain", "name"], rows));
+        output.line("");
+    }
+    let active = found.iter().filter(|signatory| signatory.status == "active").count();
+    let withdrawn = found.len().saturating_sub(active);
+    output.line(format!("{active} standing, {withdrawn} withdrawn, as of {tree_size} entries"));
+    output.object(&json!({"tree_size": tree_size, "signatories": found}));
+    Ok(())
+}
