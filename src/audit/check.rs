@@ -18,9 +18,11 @@ use super::source::{Source, SourceError};
 /// A bundle that was read, with what could be checked of it alone.
 #[derive(Debug)]
 pub(super) struct Portion {
+    /// How many entries at its beginning were audited before: nothing below is of them, but for the tile.
+    pub(super) skipped: usize,
     /// The leaf hash of every entry.
     pub(super) leaves: Vec<Hash>,
-    /// The tile of leaf hashes that the source serves for these entries.
+    /// The tile of leaf hashes that the source serves for the bundle.
     pub(super) tile: Vec<u8>,
     /// The entries up to and including the first that is wrong by itself.
     pub(super) entries: Vec<Result<CheckedEntry, Deviation>>,
@@ -55,6 +57,7 @@ impl Portions {
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         source: &'scope dyn Source,
+        from: u64,
         size: TreeSize,
     ) -> Self {
         let threads = available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
@@ -62,7 +65,7 @@ impl Portions {
             .take(threads)
             .map(|first| {
                 let (sender, receiver) = sync_channel(WAITING_MAX);
-                scope.spawn(move || read_all(source, size, first, threads, &sender));
+                scope.spawn(move || read_all(source, from, size, first, threads, &sender));
                 receiver
             })
             .collect();
@@ -82,14 +85,17 @@ impl Iterator for Portions {
 
 fn read_all(
     source: &dyn Source,
+    from: u64,
     size: TreeSize,
     first: u64,
     threads: usize,
     sender: &SyncSender<Result<Portion, SourceError>>,
 ) {
-    let bundle_count = size.get().div_ceil(TILE_WIDTH);
+    // Nothing is left where the audited tree ends where this one does.
+    let bundle_count = if from < size.get() { size.get().div_ceil(TILE_WIDTH) } else { 0 };
+    let first = (from / TILE_WIDTH).saturating_add(first);
     for index in (first..bundle_count).step_by(threads) {
-        let portion = read(source, size, index);
+        let portion = read(source, from, size, index);
         let failed = portion.is_err();
         // Nobody takes it any more: the audit has ended.
         if sender.send(portion).is_err() || failed {
@@ -98,16 +104,20 @@ fn read_all(
     }
 }
 
-fn read(source: &dyn Source, size: TreeSize, index: u64) -> Result<Portion, SourceError> {
+fn read(source: &dyn Source, from: u64, size: TreeSize, index: u64) -> Result<Portion, SourceError> {
     let outside = || SourceError::Missing { name: source.name(), path: format!("bundle {index}") };
     // Every index below the bundle count lies in the tree, and level 0 exists.
     let width = entries_width(index, size).ok_or_else(outside)?;
     let coordinate = TileCoordinate::new(0, index).ok_or_else(outside)?;
     let bundle = source.bundle(index, width)?;
     let tile = source.tile(coordinate, width)?;
-    let leaves = bundle.iter().map(|entry| leaf(entry)).collect();
-    let mut entries = Vec::with_capacity(bundle.len());
-    for bytes in &bundle {
+    // Only the bundle in which the audited tree ended has entries before it.
+    let skipped = from.saturating_sub(index.saturating_mul(TILE_WIDTH));
+    let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+    let left = bundle.get(skipped..).unwrap_or_default();
+    let leaves = left.iter().map(|entry| leaf(entry)).collect();
+    let mut entries = Vec::with_capacity(left.len());
+    for bytes in left {
         let checked = check(bytes);
         let wrong = checked.is_err();
         entries.push(checked);
@@ -115,7 +125,7 @@ fn read(source: &dyn Source, size: TreeSize, index: u64) -> Result<Portion, Sour
             break;
         }
     }
-    Ok(Portion { leaves, tile, entries })
+    Ok(Portion { skipped, leaves, tile, entries })
 }
 
 fn check(bytes: &[u8]) -> Result<CheckedEntry, Deviation> {

@@ -5,27 +5,33 @@
 //! after each. What serves the log is not asked for anything but files, and nothing of it is used here: no
 //! sequencer, no admission, no signer, no index.
 //!
-//! Not here: blobs, which may be erased; cosignatures and other people's views of the log; starting
-//! anywhere but at entry 0.
+//! An audit that ended well can be kept ([`Kept`]), and another one continues from there.
+//!
+//! Not here: blobs, which may be erased; cosignatures and other people's views of the log.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use undersigned_registry::entry::leaf;
 use undersigned_registry::envelope::CheckedEnvelope;
 use undersigned_registry::id::{RegistryId, StatementId, VersionId};
 use undersigned_registry::ledger::Deviation;
 use undersigned_registry::verify::{Trust, VerifyError};
 use undersigned_tlog::checkpoint::SignedCheckpoint;
 use undersigned_tlog::hash::Hash;
-use undersigned_tlog::tile::{Tile, TileNodes, TilePath};
+use undersigned_tlog::tile::{TILE_WIDTH, TilePath, entries_width};
 use undersigned_tlog::tree::{LeafIndex, inclusion_proof, verify_inclusion};
 
 mod check;
+mod kept;
 mod replay;
+mod resume;
 mod source;
 #[cfg(test)]
 mod tests;
 
+use replay::Begin;
+
+pub use kept::{Kept, KeptError};
 pub use source::{FolderSource, HttpSource, Source, SourceError};
 
 /// What an audit found of a log that kept every promise.
@@ -37,7 +43,9 @@ pub struct Report {
     pub registry: RegistryId,
     /// Whether the trust anchor named that registry; else only the log keys tie it to what was meant.
     pub registry_pinned: bool,
-    /// The size that the log key signed; so many entries were replayed.
+    /// The entry from which on this audit replayed; what came before an earlier one did.
+    pub from: u64,
+    /// The size that the log key signed; every entry below was replayed.
     pub tree_size: u64,
     /// The root that the log key signed.
     pub root: Hash,
@@ -65,7 +73,8 @@ impl Report {
     pub fn entries_per_second(&self) -> u64 {
         // A log of a few entries is done within a tick of a coarse clock.
         let micros = self.elapsed.as_micros().max(1);
-        u64::try_from(u128::from(self.tree_size).saturating_mul(1_000_000) / micros).unwrap_or(u64::MAX)
+        u64::try_from(u128::from(self.tree_size.saturating_sub(self.from)).saturating_mul(1_000_000) / micros)
+            .unwrap_or(u64::MAX)
     }
 }
 
@@ -115,6 +124,40 @@ pub enum AuditError {
         /// checkpoint convict the key's owner; if not, the files may be a damaged copy.
         in_signed_tree: bool,
     },
+    /// The policy names several logs, and this is another one than the one that was audited.
+    #[error("the log {audited} was audited before, and {served} is served")]
+    OtherLog {
+        /// The origin that was audited.
+        audited: String,
+        /// The origin that is served.
+        served: String,
+    },
+    /// The log is shorter than it was: what is served is an old copy, or entries were taken away.
+    #[error("{audited} entries were audited, and the checkpoint that is served now has {shown}")]
+    Shrunk {
+        /// The size that was audited.
+        audited: u64,
+        /// The size that is served.
+        shown: u64,
+        /// The checkpoint file that says so.
+        served: Vec<u8>,
+    },
+    /// The log key signed two histories.
+    #[error(
+        "the log key signed two histories: the tree of {audited} entries that was audited has the root {audited_root}; the tree of {shown} that is served now begins with {beginning}"
+    )]
+    Forked {
+        /// The size that was audited.
+        audited: u64,
+        /// Its root.
+        audited_root: Hash,
+        /// The size that is served.
+        shown: u64,
+        /// The root that its first `audited` entries have.
+        beginning: Hash,
+        /// The checkpoint file that is served.
+        served: Vec<u8>,
+    },
     /// The checkpoint is not one of a log that the trust anchor names.
     #[error("the checkpoint is not one that the policy trusts: {0}")]
     Trust(VerifyError),
@@ -148,6 +191,16 @@ pub enum Rule {
         /// Which tile.
         tile: TilePath,
     },
+    /// The files do not lead from the tree that was audited to the one that is signed now.
+    #[error(
+        "the tiles do not lead from the {audited} entries that were audited to the {size} that are signed now"
+    )]
+    Consistency {
+        /// The size that was audited.
+        audited: u64,
+        /// The size of the signed tree.
+        size: u64,
+    },
     /// The entries give another root than the one that was signed.
     #[error("the {size} entries up to this one have the root {computed}; the log key signed {signed}")]
     Root {
@@ -175,6 +228,7 @@ impl Rule {
             Self::Origin { .. } => "origin",
             Self::Tile { .. } => "tile",
             Self::Root { .. } => "root",
+            Self::Consistency { .. } => "consistency",
         }
     }
 }
@@ -198,11 +252,54 @@ pub fn audit_each(
     progress: &dyn Fn(u64, u64),
     each: &mut dyn FnMut(Replayed<'_>),
 ) -> Result<Report, AuditError> {
+    Ok(audit_from(source, trust, None, progress, each)?.0)
+}
+
+/// As [`audit_each`], going on from where an earlier audit ended; gives what the next one can go on from.
+///
+/// # Errors
+/// As [`audit`], or the log contradicts what was kept. Then keep both checkpoints: together they are the
+/// evidence.
+pub fn audit_from(
+    source: &dyn Source,
+    trust: &Trust,
+    kept: Option<Kept>,
+    progress: &dyn Fn(u64, u64),
+    each: &mut dyn FnMut(Replayed<'_>),
+) -> Result<(Report, Kept), AuditError> {
     let begun = Instant::now();
-    let signed = open_checkpoint(source, trust)?;
-    let mut report = replay::replay(source, trust, &signed, progress, each)?;
+    let checkpoint = source.checkpoint()?;
+    let signed = trust.open_checkpoint(&checkpoint).map_err(AuditError::Trust)?;
+    if let Some(kept) = &kept {
+        resume::check(source, kept, &signed, &checkpoint)?;
+    }
+    let begin = match kept {
+        None => Begin::anew(),
+        Some(Kept { ledger, frontier, counts, .. }) => Begin { ledger, frontier, counts },
+    };
+    let (mut report, end) = replay::replay(source, trust, &signed, begin, progress, each)?;
     report.elapsed = begun.elapsed();
-    Ok(report)
+    let (last_entry, last_proof) = last(source, &signed)?;
+    let Begin { ledger, frontier, counts } = end;
+    let registry = report.registry.clone();
+    Ok((report, Kept { registry, checkpoint, signed, ledger, frontier, last_entry, last_proof, counts }))
+}
+
+/// The last entry of the tree and its inclusion proof, from the files that were just audited.
+fn last(source: &dyn Source, signed: &SignedCheckpoint) -> Result<(Vec<u8>, Vec<Hash>), SourceError> {
+    let empty = || SourceError::Empty { name: source.name() };
+    let size = signed.size();
+    let index = size.get().checked_sub(1).ok_or_else(empty)?;
+    let width = entries_width(index / TILE_WIDTH, size).ok_or_else(empty)?;
+    let entry = source.bundle(index / TILE_WIDTH, width)?.pop().ok_or_else(empty)?;
+    let index = LeafIndex::new(index);
+    let proof = resume::nodes(source, size, |nodes| inclusion_proof(index, size, nodes).ok())?;
+    let changed =
+        || SourceError::Damaged { name: source.name(), path: format!("the proof of entry {}", index.get()) };
+    let proof = proof.ok_or_else(changed)?;
+    // The files may have been exchanged since they were audited: nothing is kept that does not hold.
+    verify_inclusion(&leaf(&entry), index, size, &proof, signed.root()).map_err(|_| changed())?;
+    Ok((entry, proof))
 }
 
 /// Reads the checkpoint and opens it under the trust anchor.
@@ -225,17 +322,7 @@ pub fn is_included(
     leaf: &Hash,
 ) -> Result<bool, SourceError> {
     let (index, size) = (LeafIndex::new(index), signed.size());
-    let mut unread = None;
-    let mut nodes = TileNodes::new(size, |coordinate, width| {
-        let bytes = source.tile(coordinate, width).map_err(|error| unread = Some(error))?;
-        // A tile of the wrong form leads to no root: the same as a wrong one.
-        Tile::from_bytes(&bytes).map(Arc::new).map_err(|_| ())
-    });
-    let proof = inclusion_proof(index, size, &mut nodes);
-    drop(nodes);
-    match (proof, unread) {
-        (Ok(proof), _) => Ok(verify_inclusion(leaf, index, size, &proof, signed.root()).is_ok()),
-        (Err(_), Some(error)) => Err(error),
-        (Err(_), None) => Ok(false),
-    }
+    let proof = resume::nodes(source, size, |nodes| inclusion_proof(index, size, nodes).ok())?;
+    // A tile of the wrong form leads to no root: the same as a wrong one.
+    Ok(proof.is_some_and(|proof| verify_inclusion(leaf, index, size, &proof, signed.root()).is_ok()))
 }

@@ -13,38 +13,49 @@ use undersigned_tlog::hash::{HASH_BYTES, Hash};
 use undersigned_tlog::tile::{TILE_WIDTH, Tile, TileCoordinate, TilePath, entries_width};
 
 use super::check::{Portion, Portions};
+use super::kept::Counts;
 use super::source::{Source, SourceError};
 use super::{AuditError, Replayed, Report, Rule, VersionCount, is_included};
 
-/// Replays every entry of the signed tree.
+/// Where a replay begins.
+pub(super) struct Begin {
+    pub(super) ledger: Ledger,
+    pub(super) frontier: Frontier,
+    pub(super) counts: Counts,
+}
+
+impl Begin {
+    /// At entry 0.
+    pub(super) fn anew() -> Self {
+        let counts = Counts { tiles: 0, signatures: 0, first_received: 0 };
+        Self { ledger: Ledger::new(), frontier: Frontier::new(), counts }
+    }
+}
+
+/// Replays the entries of the signed tree from where it begins; gives where another one can begin.
 pub(super) fn replay(
     source: &dyn Source,
     trust: &Trust,
     signed: &SignedCheckpoint,
+    begin: Begin,
     progress: &dyn Fn(u64, u64),
     each: &mut dyn FnMut(Replayed<'_>),
-) -> Result<Report, AuditError> {
-    let size = signed.size();
-    let mut replay = Replay {
-        source,
-        trust,
-        signed,
-        ledger: Ledger::new(),
-        frontier: Frontier::new(),
-        tiles: 0,
-        signatures: 0,
-        first_received: 0,
-        each,
-    };
-    progress(0, size.get());
+) -> Result<(Report, Begin), AuditError> {
+    let (size, from) = (signed.size(), begin.ledger.size());
+    let Begin { ledger, frontier, counts } = begin;
+    let mut replay = Replay { source, trust, signed, ledger, frontier, counts, each };
+    let new = size.get().saturating_sub(from);
+    progress(0, new);
     std::thread::scope(|scope| {
-        for portion in Portions::start(scope, source, size) {
+        for portion in Portions::start(scope, source, from, size) {
             replay.portion(&portion?)?;
-            progress(replay.ledger.size(), size.get());
+            progress(replay.ledger.size().saturating_sub(from), new);
         }
         Ok::<(), AuditError>(())
     })?;
-    replay.finish()
+    let mut report = replay.finish()?;
+    report.from = from;
+    Ok((report, Begin { ledger: replay.ledger, frontier: replay.frontier, counts: replay.counts }))
 }
 
 struct Replay<'a> {
@@ -53,9 +64,7 @@ struct Replay<'a> {
     signed: &'a SignedCheckpoint,
     ledger: Ledger,
     frontier: Frontier,
-    tiles: u64,
-    signatures: u64,
-    first_received: u64,
+    counts: Counts,
     each: &'a mut dyn FnMut(Replayed<'_>),
 }
 
@@ -64,7 +73,8 @@ impl Replay<'_> {
         let first = self.ledger.size();
         // The first leaf that the source's own tile contradicts; what comes before it is replayed, so that
         // the entry named is the first one that is wrong in any way.
-        let differs = first_difference(&leaf_bytes(&portion.leaves), &portion.tile);
+        let served = portion.tile.get(portion.skipped.saturating_mul(HASH_BYTES)..).unwrap_or_default();
+        let differs = first_difference(&leaf_bytes(&portion.leaves), served);
         for ((index, entry), leaf) in (first..).zip(&portion.entries).zip(&portion.leaves) {
             if differs.is_some_and(|position| index - first == position) {
                 return Err(self.wrong_leaf(index, leaf));
@@ -77,11 +87,11 @@ impl Replay<'_> {
                 .follow(&entry.envelope, entry.received, entry.state)
                 .map_err(|deviation| self.lied(index, leaf, deviation.into()))?;
             if index == 0 {
-                self.first_received = entry.received;
+                self.counts.first_received = entry.received;
                 self.check_registry().map_err(|rule| self.lied(index, leaf, rule))?;
             }
             let signatures = u64::try_from(entry.envelope.proofs().len()).unwrap_or(u64::MAX);
-            self.signatures = self.signatures.saturating_add(signatures);
+            self.counts.signatures = self.counts.signatures.saturating_add(signatures);
             (self.each)(Replayed { index, received: entry.received, envelope: &entry.envelope });
         }
         self.grow(portion)
@@ -111,7 +121,7 @@ impl Replay<'_> {
             Some(served) => first_difference(tile.bytes(), served),
             None => first_difference(tile.bytes(), &self.source.tile(coordinate, tile.width())?),
         };
-        self.tiles = self.tiles.saturating_add(1);
+        self.counts.tiles = self.counts.tiles.saturating_add(1);
         let Some(position) = differs else { return Ok(()) };
         // The first entry below the hash that differs; no tile of the tree reaches past 2^64.
         let leaves_of_hash = TILE_WIDTH.saturating_pow(u32::from(coordinate.level()));
@@ -136,7 +146,7 @@ impl Replay<'_> {
         }
     }
 
-    fn finish(mut self) -> Result<Report, AuditError> {
+    fn finish(&mut self) -> Result<Report, AuditError> {
         let registry = self.ledger.registry().ok_or_else(|| self.ended())?;
         let partial: Vec<_> = self.frontier.tiles().map(|(at, tile)| (at, tile.clone())).collect();
         for (coordinate, tile) in partial {
@@ -169,12 +179,13 @@ impl Replay<'_> {
             registry_pinned: self.trust.registry().is_some(),
             tree_size: self.ledger.size(),
             root: *self.signed.root(),
-            tiles: self.tiles,
-            signatures: self.signatures,
+            from: 0,
+            tiles: self.counts.tiles,
+            signatures: self.counts.signatures,
             parties,
             statements: u64::try_from(slugs.len()).unwrap_or(u64::MAX),
             versions,
-            first_received: self.first_received,
+            first_received: self.counts.first_received,
             last_received: self.ledger.received(),
             elapsed: Duration::ZERO,
         }

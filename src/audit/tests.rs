@@ -23,6 +23,8 @@ use undersigned_tlog::tile::{TilePath, Width, bundle_append};
 use super::{AuditError, FolderSource, Report, Rule, SourceError, audit};
 use crate::keyring::PartyKey;
 
+mod resumed;
+
 const ORIGIN: &str = "audit.example/log1";
 const START: u64 = 1_790_000_000;
 /// Entries 0 to 3 are the operator, the sponsor, the statement and its version; then parties, each followed

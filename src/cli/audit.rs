@@ -1,5 +1,7 @@
 //! `audit`: replays a whole log and says what holds, what does not, and what no audit can show.
 
+mod state;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -11,14 +13,18 @@ use super::error::chain;
 use super::output::{Output, time};
 use super::progress::Progress;
 use super::{CliError, verify};
-use crate::audit::{AuditError, FolderSource, HttpSource, Replayed, Report, Source, SourceError, audit_each};
+use crate::audit::{
+    AuditError, FolderSource, HttpSource, Replayed, Report, Source, SourceError, audit_each, audit_from,
+};
 
-const EXAMPLE: &str = "Example:
+const EXAMPLE: &str = "Examples:
   undersigned audit https://registry.example --policy registry.policy
   undersigned audit /srv/copy-of-the-log --policy registry.policy
+  undersigned audit https://registry.example --policy registry.policy --state registry.audit
 
 Reads static files only: a mirror, any web server with a copy, or a folder will do. Everything is read
-and checked again from entry 0; nothing that the registry says is believed.";
+and checked again from entry 0; nothing that the registry says is believed. With --state an audit goes on
+from where the last one ended, and finds out whether the log still begins with what was audited then.";
 
 /// Replay a whole log: every entry, signature, tile, rule and state root
 #[derive(Debug, clap::Args)]
@@ -29,6 +35,9 @@ pub(super) struct Args {
     source: String,
     #[command(flatten)]
     anchor: AnchorArgs,
+    /// File that keeps where this audit ends: the next one with it goes on from there
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
 }
 
 /// Whom an auditor trusts.
@@ -52,10 +61,45 @@ pub(super) struct Subject {
 
 pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     let subject = open(&args.source, &args.anchor)?;
-    let report = replay(&subject, output, &mut |_| {})?;
+    let kept = match &args.state {
+        Some(path) => state::read(path, &subject.trust)?,
+        None => None,
+    };
+    let audited = kept.as_ref().map(|kept| kept.checkpoint().to_vec());
+    let bar = Progress::new("entries", output);
+    let advance = |done: u64, of: u64| bar.at(done, of);
+    let ended = audit_from(subject.source.as_ref(), &subject.trust, kept, &advance, &mut |_| {});
+    bar.end();
+    let (report, kept) = ended.map_err(|error| match &args.state {
+        Some(path) => {
+            let evidence = state::keep_evidence(path, audited.as_deref(), &error);
+            with_evidence(failed(error), path, &evidence)
+        }
+        None => failed(error),
+    })?;
+    if let Some(path) = &args.state {
+        state::write(path, &kept)?;
+    }
     say(&report, subject.anchored, output);
+    if let Some(path) = &args.state {
+        output.line(format!("kept in {}: the next audit with it goes on from here", path.display()));
+    }
     output.object(&as_json(&report, &subject));
     Ok(())
+}
+
+/// Adds to an error where the evidence is.
+fn with_evidence(error: CliError, state: &Path, evidence: &[PathBuf]) -> CliError {
+    if evidence.is_empty() {
+        return error;
+    }
+    let files: Vec<String> = evidence.iter().map(|path| path.display().to_string()).collect();
+    CliError::refused(format!(
+        "{}\nboth are kept: {}; {} was left as it is",
+        error.message(),
+        files.join(", "),
+        state.display()
+    ))
 }
 
 /// Opens an address or a folder. A folder cannot say whom to trust; a registry can, for what it is worth.
@@ -106,6 +150,15 @@ pub(super) fn failed(error: AuditError) -> CliError {
         AuditError::Trust(error) => CliError::refused(format!(
             "RED: the checkpoint is not one that the policy trusts: {error}\nthis is another log, or somebody without the log key made it; check that the policy is the registry's"
         )),
+        AuditError::OtherLog { .. } => {
+            CliError::local(format!("{error}\nname another file with --state for this log"))
+        }
+        AuditError::Shrunk { .. } => CliError::refused(format!(
+            "RED: the log has shrunk: {error}\na log never shrinks: this is an old copy, or entries were taken away; ask at another address, and if it says the same, tell the registry's auditors"
+        )),
+        AuditError::Forked { .. } => CliError::refused(format!(
+            "RED: the log has forked: {error}\nthe two checkpoints prove it: give them to everybody who relies on this registry"
+        )),
         AuditError::Lied { entry, rule, in_signed_tree } => {
             let meaning = if in_signed_tree {
                 "the log key signed a tree with this entry in it: keep a copy of the files and tell the registry's auditors"
@@ -136,6 +189,13 @@ fn say(report: &Report, anchored: bool, output: Output) {
         report.origin,
         report.tree_size.saturating_sub(1)
     ));
+    if report.from > 0 {
+        output.line(format!(
+            "           {} of them audited before, and still the beginning of the log; {} new",
+            report.from,
+            report.tree_size.saturating_sub(report.from)
+        ));
+    }
     output.line("checked:");
     checked(report).iter().for_each(|line| output.line(format!("  - {line}")));
     output.line("counted:");
@@ -216,6 +276,7 @@ fn as_json(report: &Report, subject: &Subject) -> serde_json::Value {
         "registry_pinned": report.registry_pinned,
         "origin": report.origin,
         "registry": report.registry.to_text(),
+        "from": report.from,
         "tree_size": report.tree_size,
         "root": report.root.to_hex(),
         "tiles": report.tiles,

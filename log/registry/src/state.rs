@@ -52,6 +52,14 @@ impl State {
         }
     }
 
+    /// Writes one record that was kept from another run; the root is asked for when all are there.
+    pub(crate) fn restore(&mut self, key: &[u8], record: Record) -> Result<(), StateFault> {
+        match self.tree.insert(key, record) {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) | Err(_) => Err(StateFault),
+        }
+    }
+
     /// Undoes a write that was refused, so that proofs can be cut again at once.
     fn take_back<T>(&mut self, undo: Undo) -> Result<T, StateFault> {
         self.undo(undo);
