@@ -1,7 +1,11 @@
-//! `export`: what stock tools need to check the log's signatures without this program.
+//! `export`: files for other programs.
 //!
-//! `allowed-signers` writes the file of ssh-keygen(1), ALLOWED SIGNERS; `signature` writes one entry's
-//! signed bytes and signature as files. Nothing is exported that was not checked first.
+//! `signatories` writes a list for a spreadsheet or a program. The other two write what stock tools need to
+//! check the log's signatures without this program: `allowed-signers` the file of ssh-keygen(1), ALLOWED
+//! SIGNERS, and `signature` one entry's signed bytes and signature. Of those nothing is exported that was
+//! not checked first.
+
+mod signatories;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,13 +34,14 @@ const EXAMPLE: &str = "Example:
 
 The second command prints PARTY and TIME. With them a log can be checked by OpenSSH or OpenSSL alone.";
 
-/// Write what stock tools need to check signatures
+/// Write lists for spreadsheets and programs, and what stock tools need to check signatures
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = EXAMPLE)]
 pub(super) enum Verb {
     /// Every key that may sign, as OpenSSH's allowed_signers file; audits the whole log first
     #[command(after_help = EXAMPLE)]
     AllowedSigners(AllowedSignersArgs),
+    /// A list of signatories for a spreadsheet (CSV) or a program (JSON lines)
+    Signatories(signatories::Args),
     /// One entry's signed bytes and signature
     #[command(after_help = EXAMPLE)]
     Signature(SignatureArgs),
@@ -81,6 +86,7 @@ pub(super) fn run(verb: &Verb, output: Output) -> Result<(), CliError> {
     match verb {
         Verb::AllowedSigners(args) => allowed_signers(args, output),
         Verb::Signature(args) => signature(args, output),
+        Verb::Signatories(args) => signatories::run(args, output),
     }
 }
 
@@ -319,6 +325,23 @@ fn warn_unanchored(subject: &Subject, output: Output) {
     if !subject.anchored {
         output.line("The trust anchor came from the registry itself: get the policy by another way and give it with --policy.");
     }
+}
+
+fn exists(path: &Path) -> CliError {
+    CliError::local(format!(
+        "{} exists already, and it was left as it is\nname another file with --out",
+        path.display()
+    ))
+}
+
+/// Writes a new file.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    use std::io::Write as _;
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => exists(path),
+        _ => CliError::file("write", path, &error),
+    })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {

@@ -18,7 +18,9 @@ const STATEMENTS_EXAMPLE: &str = "Example:
   undersigned list statements";
 const SIGNATORIES_EXAMPLE: &str = "Examples:
   undersigned list signatories open-source-pledge
-  undersigned list signatories open-source-pledge --at 100";
+  undersigned list signatories open-source-pledge --at 100
+
+For a spreadsheet: undersigned export signatories.";
 
 /// List statements or signatories
 #[derive(Debug, clap::Subcommand)]
