@@ -182,8 +182,11 @@ mod tests {
     }
 
     /// Messages that are made elsewhere, with their next step.
-    const PASSED_ON: &[&str] =
-        &["format!(\"{} is not {expected}\", path.display())", "format!(\"{}: {reason}\", path.display())"];
+    const PASSED_ON: &[&str] = &[
+        "format!(\"{} is not {expected}\", path.display())",
+        "format!(\"{}: {reason}\", path.display())",
+        "NO_DATA_FOLDER",
+    ];
 
     /// What stands between the parentheses of every `CliError::refused(...)` and `CliError::local(...)`.
     fn arguments(text: &str) -> Vec<&str> {
