@@ -801,13 +801,17 @@ impl DiskError {
 
     /// What the operator can do about it.
     fn advice(&self) -> Option<&'static str> {
-        match self.errno()? {
+        let found_out =
+            (self.stage == Stage::Uncertain).then_some("start again: the start finds out what was written");
+        let Some(errno) = self.errno() else { return found_out };
+        match errno {
+            Errno::IO => Some("the disk may be failing: look into the kernel's log, then start again"),
             Errno::ROFS => Some("mount the file system read-write"),
             Errno::NOSPC | Errno::DQUOT => Some("free bytes and inodes, or raise the quota"),
             Errno::MFILE | Errno::NFILE => Some("raise the limit of open files"),
             Errno::XDEV => Some("keep public and private on one file system"),
             Errno::LOOP => Some("symbolic links are not followed here: name the real folder"),
-            _ => None,
+            _ => found_out,
         }
     }
 }

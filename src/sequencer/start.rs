@@ -181,6 +181,13 @@ impl<L: Law> Running<L> {
         self.intake.close();
         let results: Vec<_> =
             self.threads.drain(..).map(|thread| thread.join().unwrap_or(Err(Stopped::Panicked))).collect();
-        results.into_iter().collect()
+        let mut reasons: Vec<Stopped> = results.into_iter().filter_map(Result::err).collect();
+        // A loop that ended because another one was gone does not know why.
+        let cause =
+            reasons.iter().position(|reason| !matches!(reason, Stopped::Sequencer(Fatal::LoopGone(_))));
+        match reasons.is_empty() {
+            true => Ok(()),
+            false => Err(reasons.swap_remove(cause.unwrap_or(0))),
+        }
     }
 }
