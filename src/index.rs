@@ -27,6 +27,7 @@ use undersigned_tlog::tile::TILE_WIDTH;
 use undersigned_tlog::tree::TreeSize;
 
 use crate::store::{Name, Store, StoreError};
+use crate::telemetry::meters;
 use crate::tiles::LogReader;
 
 /// The most operations of one write: larger batches cost sled gigabytes of memory.
@@ -249,6 +250,7 @@ impl Writer {
         };
         loop {
             let size = *published.borrow_and_update();
+            let mut watch = (*self.covered.borrow() < size.get()).then(|| meters::COMMIT_PHASE.watch());
             let worked = catch_unwind(AssertUnwindSafe(|| self.catch_up(size)))
                 .unwrap_or_else(|_| Err(IndexError::Damaged("it panicked".to_owned())));
             if let Err(error) = worked {
@@ -258,6 +260,9 @@ impl Writer {
             }
             if self.stop.load(Ordering::SeqCst) {
                 return;
+            }
+            if let Some(watch) = &mut watch {
+                watch.lap("index");
             }
             let log_ended = runtime.block_on(async {
                 tokio::select! {

@@ -408,6 +408,8 @@ pub struct Handle {
     pub reader: Arc<LogReader>,
     /// Where to find them.
     pub index: Arc<Index>,
+    /// Becomes true when a loop of the log has ended.
+    pub stopped: watch::Receiver<bool>,
     /// The store, for the static read side.
     pub store: Arc<dyn Store>,
 }
@@ -454,6 +456,7 @@ impl Node {
             recent_entries: Arc::clone(self.running.recent_entries()),
             reader: Arc::clone(&self.reader),
             index: Arc::clone(&self.index),
+            stopped: self.running.stopped(),
             store: Arc::clone(self.running.store()),
         }
     }

@@ -14,6 +14,7 @@ use undersigned_tlog::tree::TreeSize;
 
 use crate::signer::Head;
 use crate::store::{Store, StoreError, until_accepted};
+use crate::telemetry::meters;
 
 /// How many entries are remembered with their state paths, for answers that come twice: at about 8 kB
 /// each some 16 MB.
@@ -123,10 +124,13 @@ pub fn run<C, E>(
     recent_entries: &RecentEntries<C>,
 ) -> Result<(), StoreError> {
     while let Ok(first) = applied.recv() {
+        meters::QUEUE_DEPTH.down(&["publish"]);
+        let mut watch = meters::COMMIT_PHASE.watch();
         let mut newest = first;
         let mut waiters: Vec<Waiter<C, E>> = std::mem::take(&mut newest.waiters);
         recent_entries.push(std::mem::take(&mut newest.logged));
         while let Ok(mut next) = applied.try_recv() {
+            meters::QUEUE_DEPTH.down(&["publish"]);
             waiters.append(&mut next.waiters);
             recent_entries.push(std::mem::take(&mut next.logged));
             newest = next;
@@ -138,7 +142,8 @@ pub fn run<C, E>(
             Arc::new(Published { head: newest.head, checkpoint: checkpoint.into(), recent: newest.recent });
         published.send_replace(Arc::clone(&snapshot));
         sizes.send_replace(snapshot.head.size);
-        tracing::debug!(size = snapshot.head.size.get(), waiters = waiters.len(), "published");
+        watch.lap("publish");
+        tracing::info!(size = snapshot.head.size.get(), waiters = waiters.len(), "published");
         for waiter in waiters.drain(..) {
             let answer = Answer {
                 index: waiter.index,

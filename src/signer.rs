@@ -14,6 +14,7 @@ use undersigned_tlog::note::{NoteSigner, VerifierKey};
 use undersigned_tlog::tree::{TreeSize, verify_consistency};
 
 use crate::disk::{self, Access, DiskError, Durability, Folder, Lock, LockError};
+use crate::telemetry::meters;
 
 /// The guard's file in its folder.
 const GUARD_FILE: &str = "guard";
@@ -159,6 +160,7 @@ impl Guard {
             folder.read_settled(GUARD_FILE)?.ok_or_else(|| GuardError::Absent { path: path.to_owned() })?;
         let head = decode(&bytes, origin)
             .ok_or_else(|| GuardError::Form { path: path.join(GUARD_FILE), origin: origin.to_string() })?;
+        meters::GUARD_SIZE.set_count(&[], head.size.get());
         Ok(Self { folder, origin: origin.clone(), head, _lock: lock })
     }
 
@@ -180,6 +182,7 @@ impl Guard {
                 .replace_durable(GUARD_FILE, &bytes, Access::Secret, Durability::Durable)
                 .map_err(GuardError::from)?;
             self.head = head;
+            meters::GUARD_SIZE.set_count(&[], head.size.get());
         }
         Ok(())
     }

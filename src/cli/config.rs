@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
-use serde_json::json;
-
 use super::CliError;
 use super::output::Output;
 use crate::settings::{self, Effective, File, Given, SettingsError};
+use clap::Subcommand;
 
 const CHECK_EXAMPLE: &str = "Example:
   undersigned config check --config /etc/undersigned/registry.toml
@@ -75,13 +73,10 @@ pub(super) fn run(verb: &Verb, output: Output) -> Result<(), CliError> {
 
 fn check(configuration: &Configuration, output: Output) -> Result<(), CliError> {
     let effective = configuration.read()?;
-    let rows = effective.values.iter().map(|value| {
-        let name = match value.section.as_str() {
-            "" => value.name.clone(),
-            section => format!("{section}.{}", value.name),
-        };
-        (name, value.text.clone(), value.origin.to_string())
-    });
+    let rows = effective
+        .values
+        .iter()
+        .map(|value| (value.full_name(), value.text.clone(), value.origin.to_string()));
     let rows: Vec<_> = rows.collect();
     let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
     let name_width = widest(&mut rows.iter().map(|(name, ..)| name.chars().count()));
@@ -91,10 +86,6 @@ fn check(configuration: &Configuration, output: Output) -> Result<(), CliError> 
         let text = text.as_deref().unwrap_or("-");
         output.line(format!("{name:name_width$}  {text:text_width$}  {origin}"));
     }
-    let values: Vec<_> = rows
-        .iter()
-        .map(|(name, text, origin)| json!({"name": name, "value": text, "from": origin}))
-        .collect();
-    output.object(&json!({"settings": values}));
+    output.object(&effective.to_json());
     Ok(())
 }

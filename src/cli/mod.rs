@@ -14,7 +14,6 @@ mod foreign;
 mod indexing;
 mod init;
 mod key;
-mod limits;
 mod list;
 mod manual;
 mod output;

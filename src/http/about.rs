@@ -4,9 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use super::health::{Health, look};
 use super::problem::Problem;
 use super::query::{NoParameters, Parameters};
 use super::views;
@@ -68,29 +67,17 @@ pub(super) async fn registry(
     Ok(Json(views::registry::registry(&handle).await?).into_response())
 }
 
-#[derive(Serialize, ToSchema)]
-pub(super) struct HealthView {
-    tree_size: u64,
-    indexed: u64,
-    waiting: usize,
-}
-
-/// `GET /healthz`: takes the way of a reader, through the published tree.
+/// `GET /healthz`: whether readers can be sent here.
 #[utoipa::path(
     get,
     path = "/healthz",
     operation_id = "health",
     tag = "operators",
-    responses((status = 200, body = HealthView, description = "the registry answers"))
+    responses((status = 200, body = Health, description = "reads are right"))
 )]
 pub(super) async fn health(
     State(handle): State<Handle>,
     Parameters(NoParameters {}): Parameters<NoParameters>,
-) -> Response {
-    let view = HealthView {
-        tree_size: handle.published.borrow().head.size.get(),
-        indexed: handle.index.covered(),
-        waiting: handle.intake.depth().0,
-    };
-    ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(view)).into_response()
+) -> Result<Response, Problem> {
+    Ok(Json(look(&handle).await?).into_response())
 }

@@ -8,6 +8,9 @@
 //! - `about`: what the registry says of itself;
 //! - `pages`: the same for people, in a browser;
 //! - `conditional`: validators and compression; `openapi`: the document that describes all of this;
+//! - `health`: whether it is well;
+//! - `admin`: the operator's own listener;
+//! - `observe`: what is counted and logged of every request;
 //! - `views`: what the answers say, apart from how they look;
 //! - `head`: requests that can be read in two ways are refused;
 //! - `door`: who may write, and how much;
@@ -16,11 +19,14 @@
 //! Every answer is built from one published tree and names it. Never from here: files, keys, the law.
 
 mod about;
+mod admin;
 mod answer;
 mod conditional;
 mod door;
 mod head;
+mod health;
 mod lists;
+mod observe;
 mod openapi;
 mod pages;
 mod prepare;
@@ -51,6 +57,7 @@ use utoipa_axum::routes;
 use crate::limits::{Door, SharedLimits};
 use crate::node::Handle;
 use crate::read::static_files::{Shown, StaticFiles, StaticProblem};
+pub use admin::admin;
 use problem::Problem;
 
 /// The whole public API over a running node, without a socket, under the limits that are given.
@@ -109,6 +116,7 @@ pub fn app(handle: Handle, limits: Arc<SharedLimits>) -> Router {
                 ]),
         )
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(observe::observe))
 }
 
 /// Every operation for programs, and the document that describes them. The static files have a router of

@@ -484,7 +484,7 @@ impl IntoResponse for Problem {
             let seconds = self.retry_after.map_or(RETRY_AFTER_SECONDS, whole_seconds);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        // A person gets the same in another form.
+        // A person gets the same in another form, and it is counted and logged by its code.
         response.extensions_mut().insert(self);
         response
     }

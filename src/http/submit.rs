@@ -42,16 +42,11 @@ pub(super) async fn submit(
 
 /// Checks a submission, waits for its entry, and makes the receipt.
 async fn log(handle: &Handle, visit: &mut Visit, body: Bytes) -> Result<Response, Problem> {
-    let at_the_door = |refused: Refused| {
-        let problem = Problem::from(refused);
-        tracing::info!(code = problem.code(), "refused at the door");
-        problem
-    };
     let parsed = Submission::parse(&body);
     visit.begin(parsed.as_ref().ok().map(|submission| submission.envelope.event()))?;
-    let submission = parsed.map_err(|error| at_the_door(error.into()))?;
+    let submission = parsed.map_err(Refused::from)?;
     // Signatures are checked here, on whichever core is free, never on the sequencer's path.
-    let submission = admission::admit(submission).map_err(at_the_door)?;
+    let submission = admission::admit(submission)?;
     let signers = Signers::of(&submission);
     let reply = match visit.way(handle, &submission).await? {
         Way::Ordinary => handle.intake.submit(submission, body.len())?,
@@ -63,9 +58,7 @@ async fn log(handle: &Handle, visit: &mut Visit, body: Bytes) -> Result<Response
         if let NotLogged::Refused(refusal) = &not_logged {
             visit.refused(&signers, refusal);
         }
-        let problem = Problem::from(not_logged);
-        tracing::info!(code = problem.code(), "refused by the law");
-        problem
+        Problem::from(not_logged)
     })?;
     let index = answer.index;
     let status = if answer.is_new { StatusCode::CREATED } else { StatusCode::OK };

@@ -28,52 +28,62 @@ pub use rates::{KEYS_MAX, Rate, Rates};
 ///
 /// A rate of N per minute lets N come at once and then one more every N-th part of a minute.
 /// An address is an IPv4 address or the /64 of an IPv6 address, as one household or server has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Requests to write (`POST`) from one address, per minute. Checked before the body is read.
     ///
     /// 600: in an office 64 organisations behind one address may each prepare and submit four events in
     /// the same minute (512), and a client that is refused comes again a moment later.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().address_writes_per_minute, env = "UNDERSIGNED_ADDRESS_WRITES_PER_MINUTE")]
     pub address_writes_per_minute: u32,
     /// Submissions from one address, per hour, that are signed by keys which the registry does not know:
     /// parties that enter, and events of strangers. Checked after their signatures.
     ///
     /// 256: the same 64 organisations may enter within one hour, and again after three mistakes each.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().address_newcomers_per_hour, env = "UNDERSIGNED_ADDRESS_NEWCOMERS_PER_HOUR")]
     pub address_newcomers_per_hour: u32,
     /// Submissions of one organisation, per minute, whatever address they come from. Checked after their
     /// signatures, so that nobody uses up the share of another.
     ///
     /// 240: a person signs a few; a tool that endorses a long list of statements signs four per second.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().organisation_writes_per_minute, env = "UNDERSIGNED_ORGANISATION_WRITES_PER_MINUTE")]
     pub organisation_writes_per_minute: u32,
     /// Withdrawals from one address, per minute, that are looked at although the address is over its
     /// limit and that then turn out not to be exempt. A withdrawal that is one is never counted.
     ///
     /// 600: as many as other requests to write; a look costs one signature check, some 40 us.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().address_withdrawal_looks_per_minute, env = "UNDERSIGNED_ADDRESS_WITHDRAWAL_LOOKS_PER_MINUTE")]
     pub address_withdrawal_looks_per_minute: u32,
     /// Bodies that are arriving at the same time, all together, in bytes.
     ///
     /// 128 MiB: 42 statements of the largest size (3 MiB), or more signatures than connections.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().arriving_bytes_max, env = "UNDERSIGNED_ARRIVING_BYTES_MAX")]
     pub arriving_bytes_max: u64,
     /// The part of them that one address may have, in bytes.
     ///
     /// 32 MiB: a quarter, ten statements of the largest size.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().address_arriving_bytes_max, env = "UNDERSIGNED_ADDRESS_ARRIVING_BYTES_MAX")]
     pub address_arriving_bytes_max: u64,
     /// Connections at a time. When all are taken, the one that has waited longest for its client, of the
     /// address that has most, makes room for a newcomer. Each needs a descriptor.
     ///
     /// 2,048: 1,024 busy clients, as many browsers and witnesses again, within 4,096 descriptors together
     /// with files.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max, env = "UNDERSIGNED_CONNECTIONS_MAX")]
     pub connections_max: u32,
     /// Connections from one address at a time; a trusted proxy is exempt.
     ///
     /// 1,024: half of all. A proxy that nobody has told us about still serves a thousand clients.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().address_connections_max, env = "UNDERSIGNED_ADDRESS_CONNECTIONS_MAX")]
     pub address_connections_max: u32,
     /// Addresses or networks (`192.0.2.7`, `10.0.0.0/8`, `2001:db8::/32`) of proxies whose word about the
     /// client's address is believed. None unless set.
+    #[arg(long, value_name = "NETWORK,...", value_delimiter = ',', env = "UNDERSIGNED_TRUSTED_PROXIES")]
     pub trusted_proxies: Vec<Network>,
     /// The one header in which those proxies say it. They must set it or add to it in every request; the
     /// other header is never read, because a client may have sent it through them.
+    #[arg(long, value_enum, default_value = "x-forwarded-for", env = "UNDERSIGNED_PROXY_HEADER")]
     pub proxy_header: ProxyHeader,
 }
 

@@ -39,6 +39,7 @@ use tokio::time::{Instant, timeout};
 use tower::Service as _;
 
 use crate::limits::SharedLimits;
+use crate::telemetry::meters;
 use activity::{Activity, ArrivingBody, CountedBody, Handling, InFlight, TimedWrites};
 use places::{Newcomer, Places};
 
@@ -249,6 +250,8 @@ async fn connection(
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<bool>,
 ) {
+    let _open = meters::CONNECTIONS.one_more(&[]);
+    meters::ACCEPTED.add(&[], 1);
     let limits = &shared.limits;
     // hyper reads the version before it starts a timer, so the first byte has a time of its own.
     let mut first = [0];

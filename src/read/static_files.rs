@@ -35,6 +35,7 @@ use undersigned_tlog::tile::{BundleReader, TileCoordinate, TilePath, Width, entr
 use undersigned_tlog::tree::TreeSize;
 
 use crate::store::{Name, Store, StoreError};
+use crate::telemetry::meters;
 
 /// Reads at a time; each holds a thread and at most one bundle of 16.8 MiB, usually one of 0.2 MiB.
 pub const READS_MAX: usize = 64;
@@ -142,9 +143,11 @@ impl Files {
         &self,
         read: impl FnOnce(&StaticFiles) -> Result<Bytes, StaticProblem> + Send + 'static,
     ) -> Result<Bytes, StaticProblem> {
+        let waiting = meters::QUEUE_DEPTH.one_more(&["reads"]);
         let Ok(Ok(turn)) = timeout(READ_WAIT_MAX, Arc::clone(&self.turns).acquire_owned()).await else {
             return Err(StaticProblem::Busy);
         };
+        drop(waiting);
         let files = self.files.clone();
         let done = tokio::task::spawn_blocking(move || {
             let _until_read = turn;

@@ -26,12 +26,12 @@ pub use batch::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, BatchError};
 pub use law::{Law, Outcome, Rejected};
 pub use plan::{Edge, EdgeError, Plan};
 pub use queue::{
-    Intake, Later, NotLogged, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, RESERVED_BYTES_MAX, RESERVED_ENTRIES_MAX,
-    Reply,
+    Intake, Later, NotLogged, QUESTIONS_MAX, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, RESERVED_BYTES_MAX,
+    RESERVED_ENTRIES_MAX, Reply,
 };
 pub use recover::Orphans;
 pub use refusal::RecoverError;
 pub use registry_law::{Cut, RegistryLaw};
-pub use run::Fatal;
+pub use run::{Fatal, has_room};
 pub use settle::SettleError;
 pub use start::{Running, Stopped, start};

@@ -17,7 +17,7 @@ pub const QUEUE_ENTRIES_MAX: usize = 4_096;
 pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 
 /// How many questions may wait.
-const QUESTIONS_MAX: usize = 1_024;
+pub const QUESTIONS_MAX: usize = 1_024;
 
 /// How many submissions may wait in the reserved line. It is emptied with the next batch, a quarter of it
 /// at most: 256 organisations that leave at the same moment.
@@ -113,6 +113,8 @@ struct Shared<L: Law> {
     line: Mutex<Line<L>>,
     /// Rings when the line is no longer empty, or closes.
     ring: Condvar,
+    /// Why the newest batch could not be committed; none once one was. Set by the sequencer alone.
+    closed_for: Mutex<Option<Later>>,
 }
 
 impl<L: Law> Clone for Intake<L> {
@@ -143,7 +145,8 @@ impl<L: Law> Intake<L> {
             questions: VecDeque::new(),
             is_closed: false,
         };
-        Self { shared: Arc::new(Shared { line: Mutex::new(line), ring: Condvar::new() }) }
+        let (line, closed_for) = (Mutex::new(line), Mutex::new(None));
+        Self { shared: Arc::new(Shared { line, ring: Condvar::new(), closed_for }) }
     }
 
     /// Puts a submission of so many bytes in line; the reply comes once its entry is published.
@@ -271,6 +274,22 @@ impl<L: Law> Intake<L> {
             line.ordinary.waiting.len().saturating_add(line.reserved.waiting.len()),
             line.ordinary.bytes.saturating_add(line.reserved.bytes),
         )
+    }
+
+    /// How many questions wait.
+    #[must_use]
+    pub fn questions(&self) -> usize {
+        self.lock().questions.len()
+    }
+
+    /// Why the newest batch could not be committed; none if it was.
+    #[must_use]
+    pub fn closed_for(&self) -> Option<Later> {
+        *self.shared.closed_for.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn note_closed_for(&self, reason: Option<Later>) {
+        *self.shared.closed_for.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
     /// Waits for work and takes up to a batch of it, what is reserved first; `None` when closed and empty.

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::publish::{Applied, Logged, Waiter};
 use crate::signer::{Head, SignError, Signer};
 use crate::store::{Created, Name, Store, StoreError};
+use crate::telemetry::meters::{self, Watch};
 
 /// How far the clock may lie behind the newest entry before intake stops, in seconds: two clocks of one
 /// machine may be read in the wrong order, nothing more.
@@ -107,6 +108,16 @@ enum Committed {
     No(Later),
 }
 
+/// How a batch ended.
+enum Ended {
+    /// Its entries were committed.
+    Committed,
+    /// None could be.
+    Closed(Later),
+    /// There was none to commit: all were refused, repeated or gone.
+    Nothing,
+}
+
 impl<L: Law> Sequencer<L> {
     /// Runs until the intake is closed and empty.
     pub(crate) fn run(mut self, intake: &Intake<L>) -> Result<(), Fatal> {
@@ -116,34 +127,44 @@ impl<L: Law> Sequencer<L> {
                 question(&self.law);
             }
             if !waiting.is_empty() {
-                self.batch(waiting)?;
+                match self.batch(waiting)? {
+                    Ended::Committed => intake.note_closed_for(None),
+                    Ended::Closed(later) => {
+                        intake.note_closed_for(Some(later));
+                        meters::BATCHES.add(&[if later == Later::Clock { "clock" } else { "storage" }], 1);
+                    }
+                    Ended::Nothing => {}
+                }
             }
         }
         Ok(())
     }
 
-    fn batch(&mut self, waiting: Vec<Waiting<L>>) -> Result<(), Fatal> {
+    fn batch(&mut self, waiting: Vec<Waiting<L>>) -> Result<Ended, Fatal> {
         let received = match self.read_clock() {
             Ok(received) => received,
             Err(later) => {
                 refuse_all::<L>(waiting.into_iter().map(|waiting| waiting.reply), later);
-                return Ok(());
+                return Ok(Ended::Closed(later));
             }
         };
+        let mut watch = meters::COMMIT_PHASE.watch();
         let mut decided = self.decide(waiting, received)?;
         let refused = std::mem::take(&mut decided.refused);
         if decided.entries.is_empty() {
             tell_refusals::<L>(refused);
-            return self.hand_on_repeats(decided.waiters);
+            self.hand_on_repeats(decided.waiters)?;
+            return Ok(Ended::Nothing);
         }
         let plan = self.edge.plan(&decided.entries)?;
+        watch.lap("decide");
         let batch = Batch {
             identity: self.law.identity(),
             old: plan.old,
             new: plan.new,
             entries: decided.entries.clone(),
         };
-        match self.commit(&batch, &decided.blobs)? {
+        match self.commit(&batch, &decided.blobs, &mut watch)? {
             Committed::Yes => {
                 self.law.keep();
                 tell_refusals::<L>(refused);
@@ -152,10 +173,11 @@ impl<L: Law> Sequencer<L> {
                 self.law.undo().map_err(Fatal::Law)?;
                 let replies = decided.waiters.into_iter().map(|waiter| waiter.reply);
                 refuse_all::<L>(replies.chain(refused.into_iter().map(|(reply, _)| reply)), later);
-                return Ok(());
+                return Ok(Ended::Closed(later));
             }
         }
-        self.finish(plan, decided)
+        self.finish(plan, decided, &mut watch)?;
+        Ok(Ended::Committed)
     }
 
     /// The one reading of the clock for a batch; it never goes back along the log.
@@ -212,11 +234,12 @@ impl<L: Law> Sequencer<L> {
     ///
     /// A crash before it leaves blobs that nothing names; a crash after it leaves a committed batch that
     /// the next start applies.
-    fn commit(&self, batch: &Batch, blobs: &[Vec<u8>]) -> Result<Committed, Fatal> {
-        if !self.has_room() {
+    fn commit(&self, batch: &Batch, blobs: &[Vec<u8>], watch: &mut Watch) -> Result<Committed, Fatal> {
+        if !has_room(self.store.as_ref()) {
             return Ok(Committed::No(Later::Storage));
         }
         let written = self.store_blobs(blobs).and_then(|()| {
+            watch.lap("blobs");
             let name = Name::batch(batch.old.size.get());
             let bytes = batch.encode().map_err(|error| Fatal::Law(error.to_string()))?;
             match self.store.create(&name, &bytes)? {
@@ -227,6 +250,9 @@ impl<L: Law> Sequencer<L> {
         });
         match written {
             Ok(()) => {
+                watch.lap("create");
+                meters::BATCHES.add(&["committed"], 1);
+                meters::ENTRIES.add(&[], batch.new.size.get().saturating_sub(batch.old.size.get()));
                 tracing::info!(size = batch.new.size.get(), entries = batch.entries.len(), "committed");
                 Ok(Committed::Yes)
             }
@@ -235,29 +261,6 @@ impl<L: Law> Sequencer<L> {
                 Ok(Committed::No(Later::Storage))
             }
             Err(fatal) => Err(fatal),
-        }
-    }
-
-    /// Whether a batch may begin. Not knowing is no: nothing has been written yet.
-    fn has_room(&self) -> bool {
-        match self.store.free_space() {
-            Ok(None) => true,
-            Ok(Some(space)) => {
-                let bytes = space.bytes >= SPACE_RESERVE_BYTES;
-                let inodes = space.inodes.is_none_or(|inodes| inodes >= SPACE_RESERVE_INODES);
-                if !(bytes && inodes) {
-                    tracing::error!(
-                        bytes = space.bytes,
-                        inodes = space.inodes,
-                        "no room for a batch; intake is closed"
-                    );
-                }
-                bytes && inodes
-            }
-            Err(error) => {
-                tracing::error!(%error, "the room on the disk is unknown; intake is closed");
-                false
-            }
         }
     }
 
@@ -292,22 +295,26 @@ impl<L: Law> Sequencer<L> {
     ///
     /// A crash in here leaves a committed batch: the next start signs the same head and writes the same
     /// tiles.
-    fn finish(&mut self, plan: Plan, decided: Decided<L>) -> Result<(), Fatal> {
+    fn finish(&mut self, plan: Plan, decided: Decided<L>, watch: &mut Watch) -> Result<(), Fatal> {
         let Plan { edge, old, new, objects, filled } = plan;
         let recent = edge.recent().clone();
         let proof = consistency(&recent, self.signer.guard(), new).map_err(Fatal::Proof)?;
         let signed = self.signer.sign(new, &proof)?;
+        watch.lap("sign");
         apply(self.store.as_ref(), &objects)?;
+        watch.lap("apply");
         self.edge = edge;
         let first = old.size.get();
         let logged = (first..)
             .zip(decided.entries.into_iter().zip(decided.cuts))
             .map(|(index, (entry, cut))| Arc::new(Logged { index, entry: entry.into(), cut }))
             .collect();
+        meters::QUEUE_DEPTH.up(&["publish"]);
         self.applied
             .send(Applied { head: new, signed, recent, logged, waiters: decided.waiters })
             .map_err(|_| Fatal::LoopGone("publish"))?;
         let objects = objects.into_iter().map(|(name, bytes)| (name, sha256(&[&bytes]))).collect();
+        meters::QUEUE_DEPTH.up(&["settle"]);
         self.written
             .send(Written { batch: Name::batch(first), head: new, objects, filled })
             .map_err(|_| Fatal::LoopGone("settle"))
@@ -321,9 +328,34 @@ impl<L: Law> Sequencer<L> {
         let head = self.edge.head();
         let signed = self.signer.sign(head, &[])?;
         let recent = self.edge.recent().clone();
+        meters::QUEUE_DEPTH.up(&["publish"]);
         self.applied
             .send(Applied { head, signed, recent, logged: Vec::new(), waiters })
             .map_err(|_| Fatal::LoopGone("publish"))
+    }
+}
+
+/// Whether a batch may begin. Not knowing is no: nothing has been written yet.
+#[must_use]
+pub fn has_room(store: &dyn Store) -> bool {
+    match store.free_space() {
+        Ok(None) => true,
+        Ok(Some(space)) => {
+            let bytes = space.bytes >= SPACE_RESERVE_BYTES;
+            let inodes = space.inodes.is_none_or(|inodes| inodes >= SPACE_RESERVE_INODES);
+            if !(bytes && inodes) {
+                tracing::error!(
+                    bytes = space.bytes,
+                    inodes = space.inodes,
+                    "no room for a batch; intake is closed"
+                );
+            }
+            bytes && inodes
+        }
+        Err(error) => {
+            tracing::error!(%error, "the room on the disk is unknown; intake is closed");
+            false
+        }
     }
 }
 

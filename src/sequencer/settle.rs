@@ -14,6 +14,7 @@ use undersigned_tlog::tree::TreeSize;
 
 use crate::signer::Head;
 use crate::store::{LIST_NAMES_MAX, Name, Prefix, Store, StoreError, until_accepted};
+use crate::telemetry::meters;
 
 /// How many batches stay after their tiles are durable.
 pub(super) const BATCHES_KEPT: usize = 64;
@@ -87,11 +88,14 @@ pub(super) fn run(store: &dyn Store, written: &Receiver<Written>) -> Result<(), 
     while let Ok(first) = written.recv() {
         let mut round = vec![first];
         round.extend(written.try_iter());
+        round.iter().for_each(|_| meters::QUEUE_DEPTH.down(&["settle"]));
+        let mut watch = meters::COMMIT_PHASE.watch();
         if kept.is_none() {
             kept = Some(batches_before(store, &round)?);
         }
         let kept = kept.get_or_insert_default();
         settle(store, round, kept)?;
+        watch.lap("settle");
         while kept.len() > BATCHES_KEPT {
             if let Some(oldest) = kept.pop_front() {
                 // A crash here leaves a batch below the marker, which nobody reads.

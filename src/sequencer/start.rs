@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::publish::{self, Published, RecentEntries};
 use crate::signer::Signer;
 use crate::store::{Store, StoreError};
+use crate::telemetry::meters;
 
 /// How many applied trees may wait to be published, and written ones to be settled; the sequencer waits
 /// when it is that far ahead.
@@ -72,6 +73,8 @@ pub fn start<L: Law>(
     };
     let (sizes_sender, sizes) = watch::channel(snapshot.head.size);
     let (published_sender, published) = watch::channel(Arc::new(snapshot));
+    meters::QUEUE_LIMIT.set_size(&["publish"], AHEAD_MAX);
+    meters::QUEUE_LIMIT.set_size(&["settle"], AHEAD_MAX);
     let (applied, to_publish) = mpsc::sync_channel(AHEAD_MAX);
     let (written, to_settle) = mpsc::sync_channel(AHEAD_MAX);
     let recent_entries = Arc::new(RecentEntries::default());

@@ -76,6 +76,17 @@ pub struct Value {
     pub origin: Origin,
 }
 
+impl Value {
+    /// Its name with its section.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        match self.section.as_str() {
+            "" => self.name.clone(),
+            section => format!("{section}.{}", self.name),
+        }
+    }
+}
+
 /// What changes between two readings of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -157,6 +168,32 @@ impl Given {
 }
 
 impl Effective {
+    /// Each setting with where it came from, as machines read it.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let values: Vec<_> = self
+            .values
+            .iter()
+            .map(|value| {
+                let from = value.origin.to_string();
+                serde_json::json!({"name": value.full_name(), "value": value.text, "from": from})
+            })
+            .collect();
+        serde_json::json!({ "settings": values })
+    }
+
+    /// These, but what needs a restart as it was.
+    #[must_use]
+    pub fn keeping(self, earlier: &Self) -> Self {
+        let mut values = self.values;
+        for (value, old) in values.iter_mut().zip(&earlier.values) {
+            if !RELOADED_SECTIONS.contains(&value.section.as_str()) {
+                value.clone_from(old);
+            }
+        }
+        Self { settings: self.settings.keeping(&earlier.settings), values }
+    }
+
     /// What is other than in earlier settings.
     #[must_use]
     pub fn changes(&self, earlier: &Self) -> Vec<Change> {

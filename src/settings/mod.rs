@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use clap::builder::Resettable;
 
+use crate::limits::Limits;
 use crate::read::accept::AcceptLimits;
 use crate::telemetry::{LogFilter, LogFormat};
 
@@ -41,6 +42,11 @@ pub struct Settings {
     /// Plain HTTP. Behind a proxy that speaks TLS it stays on loopback; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6962", env = "UNDERSIGNED_LISTEN")]
     pub listen: SocketAddr,
+    /// Address of the operator's own listener, with metrics, health and settings
+    ///
+    /// It has no password: loopback, or a network of machines that are trusted. Unset nothing is counted.
+    #[arg(long, value_name = "ADDRESS", env = "UNDERSIGNED_ADMIN_LISTEN")]
+    pub admin_listen: Option<SocketAddr>,
     /// Folder of the guard, if init put it elsewhere
     ///
     /// The guard remembers the newest tree that was signed. On storage of its own it notices that the data
@@ -61,6 +67,9 @@ pub struct Settings {
     /// The times of connections.
     #[command(flatten, next_help_heading = "Connections")]
     pub connections: Connections,
+    /// The limits at the door.
+    #[command(flatten, next_help_heading = "Limits")]
+    pub limits: Limits,
 }
 
 /// The times of connections.
@@ -93,6 +102,13 @@ pub struct Connections {
     /// Each may hold 64 KiB of an answer in memory.
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1_024), env = "UNDERSIGNED_STREAMS_MAX")]
     pub streams_max: u32,
+}
+
+impl Settings {
+    /// These, but what needs a restart as it was.
+    fn keeping(&self, earlier: &Self) -> Self {
+        Self { limits: self.limits.clone(), ..earlier.clone() }
+    }
 }
 
 impl Connections {
@@ -134,10 +150,16 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 const SECTIONS: &[(&str, &str)] = &[
     ("", "Where the registry lies and how it is reached."),
     ("connections", "When a connection is ended. Times are written as `500ms`, `10s`, `2m`."),
+    (
+        "limits",
+        "How much one address, one organisation and all together may ask for; in every number 0 is no limit. \
+         A rate of N per minute lets N come at once and then one more every N-th part of a minute. \
+         An address is an IPv4 address, or the /64 of an IPv6 address.",
+    ),
 ];
 
 /// The settings that are read again on SIGHUP, by section.
-const RELOADED_SECTIONS: &[&str] = &[];
+const RELOADED_SECTIONS: &[&str] = &["limits"];
 
 /// The section that a setting stands in: the help heading that it has.
 fn section_of(setting: &clap::Arg) -> String {

@@ -47,6 +47,7 @@ fn nothing_given_is_the_defaults_of_the_code() {
     assert!(effective.values.iter().all(|value| value.origin == Origin::Default));
     let limits = effective.settings.connections.accept_limits();
     assert_eq!(format!("{limits:?}"), format!("{:?}", AcceptLimits::default()));
+    assert_eq!(effective.settings.limits, Limits::default());
 }
 
 #[test]
@@ -86,6 +87,10 @@ fn what_a_file_says_wrongly_is_refused_with_its_line() {
         ("[connections]\nstreams_max = 0", 2, "0 is not in 1..=1024"),
         ("[connections]\nstreams_max = -1", 2, "streams_max cannot be \"-1\""),
         ("[connections]\nstreams_max = 0x10", 2, "of a kind that no setting takes"),
+        ("[limits]\naddress_writes_per_second = 1", 2, "did you mean address_writes_per_minute?"),
+        ("[limits]\nconnections_max = -1", 2, "connections_max cannot be \"-1\""),
+        ("[limits]\ntrusted_proxies = [\"127.0.0.1\", \"proxy.example\"]", 2, "is no address and no network"),
+        ("[limits]\nproxy_header = \"via\"", 2, "it is one of: x-forwarded-for, forwarded"),
         ("listen = \"127.0.0.1:1", 1, "quotes"),
         ("config = \"other.toml\"", 1, "there is no setting \"config\""),
         ("log = \"--listen=127.0.0.1:9\"", 1, "not a filter"),
@@ -106,6 +111,8 @@ fn the_same_words_rightly_are_taken() {
         "log_format = \"json\"",
         "log = \"warn,undersigned::sequencer=debug\"",
         "[connections]\nstreams_max = 1_024",
+        "[limits]\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\nproxy_header = \"forwarded\"",
+        "[limits]\ntrusted_proxies = []\nconnections_max = 0",
     ] {
         check(&[], file).expect(file);
     }
@@ -121,6 +128,16 @@ fn what_differs_between_two_readings_is_named() {
     assert_eq!(changes[0].old.as_deref(), Some("127.0.0.1:1"));
     assert_eq!(changes[0].new.as_deref(), Some("127.0.0.1:6962"));
     assert!(new.changes(&new).is_empty());
+    assert!(changes.iter().all(|change| !change.is_live));
+    // Only limits change without a restart, in what is in force and in what is shown.
+    let limited = check(&[], "log = \"debug\"\n[limits]\nconnections_max = 7\n").expect("settings");
+    let live: Vec<String> =
+        limited.changes(&old).into_iter().filter(|change| change.is_live).map(|change| change.name).collect();
+    assert_eq!(live, ["connections_max"]);
+    let kept = limited.keeping(&old);
+    assert_eq!((kept.settings.limits.connections_max, kept.settings.listen.port()), (7, 1));
+    let shown = kept.to_json().to_string();
+    assert!(shown.contains("\"127.0.0.1:1\"") && !shown.contains("\"debug\""), "{shown}");
 }
 
 #[test]

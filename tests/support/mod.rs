@@ -38,6 +38,8 @@ pub struct Server {
     child: Child,
     /// Where it serves.
     pub url: String,
+    /// Where it serves its operator, if it was told to.
+    pub admin_url: Option<String>,
 }
 
 impl Server {
@@ -50,20 +52,27 @@ impl Server {
 
     /// As [`Server::try_start`], with all its arguments given.
     pub fn spawn(binary: &Path, arguments: &[&str]) -> Result<Self, String> {
-        let mut child = Command::new(binary)
-            .args(arguments)
-            .env("UNDERSIGNED_LOG", "warn")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        Self::from_command(
+            Command::new(binary).args(arguments).env("UNDERSIGNED_LOG", "warn").stderr(Stdio::piped()),
+        )
+    }
+
+    /// Starts a command that serves with `--json`, and waits until it says where.
+    pub fn from_command(command: &mut Command) -> Result<Self, String> {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         match serde_json::from_str::<serde_json::Value>(&line) {
-            Ok(said) => Ok(Self { url: said["url"].as_str().unwrap().to_owned(), child }),
+            Ok(said) => Ok(Self {
+                url: said["url"].as_str().unwrap().to_owned(),
+                admin_url: said["admin_url"].as_str().map(str::to_owned),
+                child,
+            }),
             Err(_) => {
                 let mut said = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+                if let Some(mut stderr) = child.stderr.take() {
+                    stderr.read_to_string(&mut said).unwrap();
+                }
                 let status = child.wait().unwrap();
                 Err(format!("exit {}: {said}", status.code().unwrap_or(-1)))
             }
