@@ -9,7 +9,7 @@ use undersigned_registry::receipt::Receipt;
 use undersigned_registry::verify::{Trust, verify};
 
 use crate::binary;
-use crate::support::{Server, copy, party, say};
+use crate::support::{Server, WITHOUT_RATES, copy, party, say};
 
 const ORIGIN: &str = "backup.registry.example/log";
 
@@ -33,7 +33,9 @@ impl Lost {
     }
 
     fn serve(&self, data: &Path, guard: &Path) -> Result<Server, String> {
-        Server::try_start(binary(), data, &["--guard", text(guard)])
+        let mut arguments = vec!["--guard", text(guard)];
+        arguments.extend(WITHOUT_RATES);
+        Server::try_start(binary(), data, &arguments)
     }
 
     /// Submits one party and returns its receipt.

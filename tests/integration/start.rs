@@ -12,7 +12,7 @@ use undersigned_registry::receipt::Receipt;
 use undersigned_registry::verify::{Trust, verify};
 
 use crate::binary;
-use crate::support::{Server, copy, init, listing, party, say};
+use crate::support::{Server, WITHOUT_RATES, copy, init, listing, party, say};
 
 /// A stopped registry with some entries, its receipts, and its trust anchor.
 struct Stopped {
@@ -464,7 +464,7 @@ fn each_step_of_a_commit_is_durable_before_the_next() {
 fn damage_far_from_the_edge_is_found_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let (data, trust) = init(binary(), folder.path());
-    let server = Server::start(binary(), &data);
+    let server = Server::try_start(binary(), &data, WITHOUT_RATES).unwrap();
     let registry = trust.registry().unwrap().clone();
     let senders: Vec<_> = (0..8u64)
         .map(|sender| {

@@ -15,7 +15,9 @@ use undersigned_registry::verify::{Trust, verify};
 
 use self::cases::{batch, change};
 use crate::binary;
-use crate::support::{Logged, Server, assert_says, copy, init, listing, operations_table, party, say};
+use crate::support::{
+    Logged, Server, WITHOUT_RATES, assert_says, copy, init, listing, operations_table, party, say,
+};
 
 /// Entries of the folder: entry 0, a full bundle and more by eight senders, and after them enough batches
 /// of one entry that those of the first bundle are deleted.
@@ -73,7 +75,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let (data, trust) = init(binary(), folder.path());
         let registry = trust.registry().unwrap().clone();
-        let server = Server::start(binary(), &data);
+        let server = Server::try_start(binary(), &data, WITHOUT_RATES).unwrap();
         std::thread::scope(|scope| {
             for sender in 0..8u64 {
                 let (client, registry) = (server.client(), &registry);
