@@ -277,20 +277,26 @@ pub struct FaultRow {
     pub advice: String,
 }
 
-/// The table under a heading of `docs/operations.md`.
+/// The fault table under a heading of `docs/operations.md`.
 pub fn operations_table(heading: &str) -> Vec<FaultRow> {
+    let rows = operations_rows(heading, "| fault |").into_iter();
+    rows.map(|cells| {
+        let [fault, says, advice] = <[String; 3]>::try_from(cells).expect("three cells");
+        FaultRow { fault, says, advice }
+    })
+    .collect()
+}
+
+/// The cells of the table under a heading of `docs/operations.md`, without its head.
+pub fn operations_rows(heading: &str, head: &str) -> Vec<Vec<String>> {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
     let text = std::fs::read_to_string(page).unwrap();
     let section = text.lines().skip_while(|line| *line != heading).skip(1);
     let rows = section
         .take_while(|line| !line.starts_with('#'))
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| fault |"));
-    rows.map(|line| {
-        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [fault, says, advice] = cells[..] else { panic!("three cells: {line}") };
-        FaultRow { fault: fault.to_owned(), says: says.to_owned(), advice: advice.to_owned() }
-    })
-    .collect()
+        .filter(|line| line.starts_with("| ") && !line.starts_with(head));
+    rows.map(|line| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect())
+        .collect()
 }
 
 /// What `serve` said when it refused or ended.
