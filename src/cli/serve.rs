@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sd_notify::NotifyState;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -134,9 +134,21 @@ fn raise_descriptor_limit() {
     }
 }
 
+/// Connections that the kernel keeps until they are accepted. Where it is full newcomers lose a second at
+/// least, so a flood must not fill it; the kernel may allow less.
+const BACKLOG: u32 = 4_096;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart may take the port over from connections that are ending.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// Binds a listener, with a message that says what to do where that fails.
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, CliError> {
-    TcpListener::bind(address).await.map_err(|error| {
+    listen(address).map_err(|error| {
         let next = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 "another program listens there: choose another port with --listen"

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{Extensions, HeaderMap, Method, header};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
@@ -29,7 +29,7 @@ use undersigned_registry::rules::{Facts as _, Refusal};
 
 use super::problem::Problem;
 use crate::admission::CheckedSubmission;
-use crate::limits::{Door, Group, NoRoom, Share};
+use crate::limits::{self, Door, Group, NoRoom, Share};
 use crate::node::Handle;
 use crate::sequencer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, RegistryLaw};
 
@@ -73,7 +73,9 @@ pub(super) async fn guard(State(door): State<Arc<Door>>, mut request: Request, n
     if let Some(wait) = over
         && !(may_withdraw(&request) && door.take(Share::WithdrawalLooks(group)).is_ok())
     {
-        take_rest(request).await;
+        if announced(request.headers()).is_some_and(|bytes| bytes <= WITHDRAWAL_BYTES_MAX) {
+            take_rest(&mut request.into_body(), WITHDRAWAL_BYTES_MAX).await;
+        }
         return over_limit(wait).into_response();
     }
     request.extensions_mut().insert(Pass { door: Arc::clone(&door), group, over });
@@ -91,6 +93,9 @@ fn group(door: &Door, request: &Request) -> Group {
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
     let lines = request.headers().get_all(door.limits().proxy_header.name());
     let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+    if !lines.is_empty() {
+        door.note_proxy(peer);
+    }
     door.group(peer, lines.into_iter())
 }
 
@@ -104,14 +109,17 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Takes a small body that nobody will read: closing on unread bytes would reset the connection, and the
-/// client might never see why it was refused.
-async fn take_rest(request: Request) {
-    if announced(request.headers()).is_none_or(|bytes| bytes > WITHDRAWAL_BYTES_MAX) {
-        return;
-    }
-    let mut body = request.into_body();
-    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+/// Takes up to so many bytes of a body that nobody will read: closing on unread bytes would reset the
+/// connection, and the client might never see why it was refused.
+async fn take_rest(body: &mut Body, bytes_max: usize) {
+    let mut left = bytes_max;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            let Some(fewer) = left.checked_sub(bytes) else { return };
+            left = fewer;
+        }
+    };
     // Whatever comes of it, the answer is the same.
     let _ = tokio::time::timeout(REFUSED_BODY_TIMEOUT, rest).await;
 }
@@ -126,20 +134,24 @@ impl Pass {
         extensions.get::<Self>().cloned().ok_or_else(|| Problem::internal(&"a route without a guard"))
     }
 
-    /// Reads a body of at most so many bytes.
+    /// Reads a body of at most so many bytes. They are counted as arriving until the second part of the
+    /// answer is dropped.
     pub(super) async fn read(
         &self,
         body: Body,
         headers: &HeaderMap,
         bytes_max: usize,
-    ) -> Result<Bytes, Problem> {
+    ) -> Result<(Bytes, limits::Body), Problem> {
         let too_large = || Problem::new("body-too-large", format!("the limit here is {bytes_max} bytes"));
-        if announced(headers).is_some_and(|announced| announced > bytes_max) {
+        let mut body = body;
+        if let Some(bytes) = announced(headers).filter(|announced| *announced > bytes_max) {
+            // Twice the limit is a mistake; more is not worth the time.
+            if bytes <= bytes_max.saturating_mul(2) {
+                take_rest(&mut body, bytes).await;
+            }
             return Err(too_large());
         }
-        // What is counted is held until the body is handed on: then the intake counts it.
         let mut arriving = self.door.body(self.group);
-        let mut body = body;
         let whole = async {
             let mut whole = Vec::with_capacity(BODY_BYTES_FIRST);
             while let Some(frame) = body.frame().await {
@@ -147,6 +159,8 @@ impl Pass {
                     frame.map_err(|_| Problem::new("body-broken", "the body is not what its headers say"))?;
                 let Ok(bytes) = frame.into_data() else { continue };
                 if whole.len().saturating_add(bytes.len()) > bytes_max {
+                    drop(whole);
+                    take_rest(&mut body, bytes_max).await;
                     return Err(too_large());
                 }
                 self.door
@@ -156,9 +170,9 @@ impl Pass {
             }
             Ok(Bytes::from(whole))
         };
-        tokio::time::timeout(BODY_TIMEOUT, whole)
-            .await
-            .unwrap_or_else(|_| Err(Problem::new("body-too-slow", "the body took longer than 15 s")))
+        let too_slow = |_| Problem::new("body-too-slow", "the body took longer than 15 s");
+        let whole = tokio::time::timeout(BODY_TIMEOUT, whole).await.map_err(too_slow)??;
+        Ok((whole, arriving))
     }
 
     /// Begins to take account of a submission.
@@ -308,7 +322,8 @@ impl Visit {
     /// Ends the account: what was our fault is given back, and what is exempt.
     pub(super) fn end(self, answer: Result<Response, Problem>) -> Result<Response, Problem> {
         let status = answer.as_ref().map_or_else(Problem::status, Response::status);
-        let is_exempt = self.withdraws && status.is_success();
+        // One that is only repeated is counted: else the same bytes could be sent for ever.
+        let is_exempt = self.withdraws && status == StatusCode::CREATED;
         if is_exempt || status.is_server_error() {
             for share in &self.taken {
                 self.pass.door.give_back(*share);

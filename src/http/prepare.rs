@@ -92,7 +92,8 @@ pub(super) async fn prepare(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     expect_json(&parts.headers)?;
-    let body = Pass::of(&parts.extensions)?.read(body, &parts.headers, PREPARE_BYTES_MAX).await?;
+    let (body, _arriving) =
+        Pass::of(&parts.extensions)?.read(body, &parts.headers, PREPARE_BYTES_MAX).await?;
     let request: PrepareRequest =
         serde_json::from_slice(&body).map_err(|error| wrong(format!("not a request to prepare: {error}")))?;
     let key = KeyId::from_hex(&request.key)

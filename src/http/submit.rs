@@ -12,6 +12,7 @@ use super::door::{Pass, Signers, Visit, Way};
 use super::problem::Problem;
 use super::query::{NoParameters, Parameters};
 use crate::admission::{self, Refused};
+use crate::limits;
 use crate::node::Handle;
 use crate::sequencer::NotLogged;
 
@@ -34,14 +35,19 @@ pub(super) async fn submit(
     let (parts, body) = request.into_parts();
     let pass = Pass::of(&parts.extensions)?;
     expect_json(&parts.headers)?;
-    let body = pass.read(body, &parts.headers, SUBMISSION_BYTES_MAX).await?;
+    let (body, arriving) = pass.read(body, &parts.headers, SUBMISSION_BYTES_MAX).await?;
     let mut visit = pass.visit();
-    let answer = log(&handle, &mut visit, body).await;
+    let answer = log(&handle, &mut visit, body, arriving).await;
     visit.end(answer)
 }
 
 /// Checks a submission, waits for its entry, and makes the receipt.
-async fn log(handle: &Handle, visit: &mut Visit, body: Bytes) -> Result<Response, Problem> {
+async fn log(
+    handle: &Handle,
+    visit: &mut Visit,
+    body: Bytes,
+    arriving: limits::Body,
+) -> Result<Response, Problem> {
     let parsed = Submission::parse(&body);
     visit.begin(parsed.as_ref().ok().map(|submission| submission.envelope.event()))?;
     let submission = parsed.map_err(Refused::from)?;
@@ -52,7 +58,8 @@ async fn log(handle: &Handle, visit: &mut Visit, body: Bytes) -> Result<Response
         Way::Ordinary => handle.intake.submit(submission, body.len())?,
         Way::Reserved => handle.intake.submit_reserved(submission, body.len())?,
     };
-    drop(body);
+    // From here on the intake counts it.
+    drop((body, arriving));
     let unknown = || Problem::new("outcome-unknown", "the registry stopped before it answered");
     let answer = reply.await.map_err(|_| unknown())?.map_err(|not_logged| {
         if let NotLogged::Refused(refusal) = &not_logged {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use undersigned_registry::id::PartyId;
@@ -32,6 +33,8 @@ pub struct Door {
     looks: Rates<Group>,
     arriving: Arc<Arriving>,
     owners: Owners,
+    /// Whether the operator was told of a proxy that is not named.
+    was_told: AtomicBool,
 }
 
 impl Door {
@@ -46,6 +49,7 @@ impl Door {
             looks: Rates::default(),
             arriving: Arc::default(),
             owners: Owners::default(),
+            was_told: AtomicBool::new(false),
         }
     }
 
@@ -59,6 +63,20 @@ impl Door {
     #[must_use]
     pub fn group<'a>(&self, peer: IpAddr, lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> Group {
         Group::of(self.limits().client(peer, lines))
+    }
+
+    /// Somebody says for whom he asks. If he stands on this machine and nobody trusts him, he is most likely
+    /// a proxy that was not named, and all of its clients count as one: the operator is told, once.
+    pub fn note_proxy(&self, peer: IpAddr) {
+        if peer.to_canonical().is_loopback()
+            && !self.limits().is_trusted_proxy(peer)
+            && !self.was_told.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %peer,
+                "a proxy on this machine says for whom it asks, but is not trusted: all of its clients count as one address; name it with --trusted-proxies"
+            );
+        }
     }
 
     /// Takes one from a share.

@@ -176,6 +176,7 @@ fn a_withdrawal_that_is_one_gets_through_and_no_other() {
         let stale = registry.send(HERE, &registry.withdrawal(2, EventHash(sha256(&[b"another"]))).0);
         assert_eq!((stale.status, stale.code().as_str()), (409, "stale"), "{limit}: the law decides");
         assert_eq!(registry.send(HERE, &withdrawal).status, 201, "{limit}");
+        assert_eq!(registry.send(HERE, &withdrawal).status, 429, "{limit}: its repeat is counted");
         // It does not stand any more, so another is under the limit like everything else.
         assert_eq!(registry.send(HERE, &registry.withdrawal(2, withdrawn).0).status, 429, "{limit}");
     }

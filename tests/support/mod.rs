@@ -63,11 +63,17 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         match serde_json::from_str::<serde_json::Value>(&line) {
-            Ok(said) => Ok(Self {
-                url: said["url"].as_str().unwrap().to_owned(),
-                admin_url: said["admin_url"].as_str().map(str::to_owned),
-                child,
-            }),
+            Ok(said) => {
+                // A full pipe that nobody reads would stop the program at its next line.
+                if let Some(mut lines) = child.stderr.take() {
+                    std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+                }
+                Ok(Self {
+                    url: said["url"].as_str().unwrap().to_owned(),
+                    admin_url: said["admin_url"].as_str().map(str::to_owned),
+                    child,
+                })
+            }
             Err(_) => {
                 let mut said = String::new();
                 if let Some(mut stderr) = child.stderr.take() {
