@@ -4,7 +4,8 @@
 //! 1. by address, before the body is read ([`guard`], over all routes, so that none can be forgotten);
 //! 2. by the bytes that arrive ([`Pass::read`]);
 //! 3. by the organisation, once its signatures are checked ([`Visit::way`]). Whose a key is the state says,
-//!    never the event: a stranger's event counts for his address.
+//!    never the event: a stranger's event counts for his address. And only what becomes an entry counts for
+//!    an organisation: its signed events are public, so anybody can send them again.
 //!
 //! A withdrawal has a way around all of them, and around a full queue, once its signatures are checked and
 //! the state says that the endorsement stands. Looking at it costs, so looks have a share of their own; it
@@ -324,9 +325,11 @@ impl Visit {
         let status = answer.as_ref().map_or_else(Problem::status, Response::status);
         // One that is only repeated is counted: else the same bytes could be sent for ever.
         let is_exempt = self.withdraws && status == StatusCode::CREATED;
-        if is_exempt || status.is_server_error() {
-            for share in &self.taken {
-                self.pass.door.give_back(*share);
+        let is_entry = status == StatusCode::CREATED;
+        for share in self.taken {
+            let was_replayed = matches!(share, Share::Organisation(_)) && !is_entry;
+            if is_exempt || was_replayed || status.is_server_error() {
+                self.pass.door.give_back(share);
             }
         }
         answer.map(|mut response| {

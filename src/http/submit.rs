@@ -35,9 +35,11 @@ pub(super) async fn submit(
     let (parts, body) = request.into_parts();
     let pass = Pass::of(&parts.extensions)?;
     expect_json(&parts.headers)?;
-    let (body, arriving) = pass.read(body, &parts.headers, SUBMISSION_BYTES_MAX).await?;
-    let mut visit = pass.visit();
-    let answer = log(&handle, &mut visit, body, arriving).await;
+    let mut visit = pass.clone().visit();
+    let answer = match pass.read(body, &parts.headers, SUBMISSION_BYTES_MAX).await {
+        Ok((body, arriving)) => log(&handle, &mut visit, body, arriving).await,
+        Err(problem) => Err(problem),
+    };
     visit.end(answer)
 }
 

@@ -17,7 +17,7 @@ pub enum Share {
     Writes(Group),
     /// Submissions from an address under keys that the registry does not know.
     Newcomers(Group),
-    /// Submissions of an organisation.
+    /// Entries of an organisation.
     Organisation(PartyId),
     /// Looks at withdrawals from an address that is over its limit.
     WithdrawalLooks(Group),

@@ -43,8 +43,9 @@ pub struct Limits {
     /// 256: the same 64 organisations may enter within one hour, and again after three mistakes each.
     #[arg(long, value_name = "N", default_value_t = Limits::default().address_newcomers_per_hour, env = "UNDERSIGNED_ADDRESS_NEWCOMERS_PER_HOUR")]
     pub address_newcomers_per_hour: u32,
-    /// Submissions of one organisation, per minute, whatever address they come from. Checked after their
-    /// signatures, so that nobody uses up the share of another.
+    /// Entries of one organisation, per minute, whatever address they come from. Checked after their
+    /// signatures, so that nobody uses up the share of another; what is refused, or was in the log before,
+    /// counts for its address alone, because everybody has the signed events of everybody.
     ///
     /// 240: a person signs a few; a tool that endorses a long list of statements signs four per second.
     #[arg(long, value_name = "N", default_value_t = Limits::default().organisation_writes_per_minute, env = "UNDERSIGNED_ORGANISATION_WRITES_PER_MINUTE")]

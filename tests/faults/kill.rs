@@ -25,7 +25,7 @@ use undersigned_registry::verify::{Trust, verify};
 use undersigned_tlog::hash::{Hash, sha256};
 use undersigned_tlog::tree::{TreeSize, verify_consistency};
 
-use support::{Server, WITHOUT_RATES, init, now, party};
+use support::{Server, init, now, party};
 
 const WRITERS: u64 = 8;
 /// A round ends after a random time up to this, so that kills fall into every phase of many commits.
@@ -152,7 +152,7 @@ fn main() -> ExitCode {
     let mut random = Random(seed);
     let begun = Instant::now();
     for round in 0..rounds {
-        let server = Server::try_start(&binary, &data, WITHOUT_RATES).expect("the registry starts");
+        let server = Server::start(&binary, &data);
         let client = Client::new(&server.url).unwrap();
         witness.check_append_only(&client);
         // All of the last rounds and a sample of the older ones; the audit at the end covers every entry.

@@ -85,9 +85,9 @@ impl Server {
         }
     }
 
-    /// As [`Server::try_start`]; it must start.
+    /// As [`Server::try_start`]; it must start. Its tests come from one address, so it has no rates.
     pub fn start(binary: &Path, data: &Path) -> Self {
-        Self::try_start(binary, data, &[])
+        Self::try_start(binary, data, WITHOUT_RATES)
             .unwrap_or_else(|said| panic!("the registry does not start: {said}"))
     }
 
