@@ -732,7 +732,14 @@ impl Folder {
 /// A held lock; dropping it, or the end of the process, releases it.
 #[derive(Debug)]
 pub struct Lock {
-    _held: OwnedFd,
+    held: OwnedFd,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would not do: a process that is being started holds a copy until it runs.
+        let _ = rustix::fs::flock(&self.held, FlockOperation::Unlock);
+    }
 }
 
 /// Why a lock was not taken.
@@ -770,7 +777,7 @@ pub fn lock_exclusive(path: &Path) -> Result<Lock, LockError> {
         Err(errno) => return Err(failed(errno).into()),
     };
     match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Lock { _held: held }),
+        Ok(()) => Ok(Lock { held }),
         Err(Errno::WOULDBLOCK) => Err(LockError::Held { path: path.to_owned() }),
         Err(errno) => Err(failed(errno).into()),
     }
