@@ -11,6 +11,7 @@ mod endorse;
 mod error;
 mod export;
 mod foreign;
+mod in_line;
 mod indexing;
 mod init;
 mod key;

@@ -17,6 +17,7 @@ use undersigned_registry::id::{EventHash, PartyId, RegistryId, StatementId, Vers
 use undersigned_registry::key::Role;
 
 use super::CliError;
+use super::in_line::log_all;
 use super::output::Output;
 use super::party::NewParty;
 use super::progress::Progress;
@@ -25,7 +26,6 @@ use crate::admission;
 use crate::clock::{GivenClock, wall_clock};
 use crate::keyring::PartyKey;
 use crate::node::{self, Birth, Born, Handle, Node, Place};
-use crate::sequencer::NotLogged;
 use crate::telemetry::{self, LogFormat};
 use check::{Differences, RowOf};
 use history::{Act, Line, Naming, Step, clean_name, slug_of};
@@ -43,9 +43,6 @@ Names lose what the registry refuses (controls, surplus blanks); domains that it
 At most 1,000,000 lines of 64 KiB, and 256 MiB in all.
 
 For study: the keys are made up and thrown away, and no organisation on the list takes part.";
-
-/// How many submissions are in line at once; the intake takes more.
-const IN_LINE_MAX: usize = 1_000;
 
 /// How long the signature of a replayed line is good, in seconds.
 const SIGNED_FOR_SECONDS: u64 = 3_600;
@@ -322,27 +319,11 @@ impl Replay {
 
     /// Puts submissions in line, in order, and waits until all are published.
     fn submit(&self, submissions: Vec<Submission>) -> Result<(), CliError> {
-        let mut submissions = submissions.into_iter().peekable();
-        while submissions.peek().is_some() {
-            let mut waiting = Vec::new();
-            for submission in submissions.by_ref().take(IN_LINE_MAX) {
-                let bytes = submission.encode().len();
-                let checked = admission::admit(submission).map_err(CliError::broken)?;
-                let reply = self.handle.intake.submit(checked, bytes);
-                waiting.push(reply.map_err(CliError::fault)?);
-            }
-            for reply in waiting {
-                match reply.blocking_recv() {
-                    Ok(Ok(_)) => {}
-                    Ok(Err(NotLogged::Refused(refusal))) => {
-                        return Err(CliError::broken(refusal));
-                    }
-                    Ok(Err(NotLogged::Later(later))) => return Err(CliError::fault(later)),
-                    Err(_) => return Err(CliError::fault("the log stopped; see the line above")),
-                }
-            }
-        }
-        Ok(())
+        let checked = submissions.into_iter().map(|submission| {
+            let bytes = submission.encode().len();
+            Ok((admission::admit(submission).map_err(CliError::broken)?, bytes))
+        });
+        log_all(&self.handle, checked)
     }
 }
 

@@ -16,6 +16,7 @@ use undersigned_registry::verify::Trust;
 use undersigned_tlog::hash::sha256;
 
 use super::super::CliError;
+use super::super::in_line::{IN_LINE_MAX, log_all};
 use super::super::output::Output;
 use super::super::party::NewParty;
 use super::super::progress::Progress;
@@ -24,10 +25,7 @@ use crate::admission::{self, CheckedSubmission};
 use crate::clock::{SystemClock, wall_clock};
 use crate::keyring::PartyKey;
 use crate::node::{self, Birth, Handle, Node, Place};
-use crate::sequencer::NotLogged;
 
-/// How many submissions stand in line at once while the registry is filled.
-const IN_LINE: usize = 2_048;
 /// How long an event may wait to be logged, in seconds: longer than any run.
 const LOGGED_WITHIN_SECONDS: u64 = 24 * 3600;
 const SLUG: &str = "bench";
@@ -204,7 +202,7 @@ fn publish(
     let sponsor = registry.operator();
     let event = statement_event(registry.clone(), sponsor, key, StatementKind::Pledge, SLUG, log_before);
     let (submission, bytes, hash) = made(&event, key, Vec::new())?;
-    submit(handle, vec![(submission, bytes)])?;
+    log_all(handle, [Ok((submission, bytes))])?;
     let statement = StatementId(hash.0);
     let (mut after, mut versions) = (hash, Vec::with_capacity(rows.saturating_add(1)));
     for number in 0..=rows {
@@ -219,7 +217,7 @@ fn publish(
         let (event, blobs) =
             version_event(registry.clone(), sponsor, key, statement, after, &[text], log_before);
         let (submission, bytes, hash) = made(&event, key, blobs)?;
-        submit(handle, vec![(submission, bytes)])?;
+        log_all(handle, [Ok((submission, bytes))])?;
         after = hash;
         versions.push(VersionId(hash.0));
     }
@@ -298,38 +296,20 @@ fn fill(
 ) -> Result<Vec<EventHash>, CliError> {
     let bar = Progress::of(count, what, output);
     let mut hashes = Vec::new();
-    let mut line = Vec::with_capacity(IN_LINE);
+    let mut line = Vec::with_capacity(IN_LINE_MAX);
     in_order(count, make, |made| {
         let (submission, bytes, hash) = made?;
         hashes.push(hash);
-        line.push((submission, bytes));
-        if line.len() == IN_LINE {
-            submit(handle, std::mem::take(&mut line))?;
+        line.push(Ok((submission, bytes)));
+        if line.len() == IN_LINE_MAX {
+            log_all(handle, std::mem::take(&mut line))?;
         }
         bar.advance(1);
         Ok(())
     })?;
-    submit(handle, line)?;
+    log_all(handle, line)?;
     bar.end();
     Ok(hashes)
-}
-
-/// Puts submissions in line and waits until all are published.
-fn submit(handle: &Handle, submissions: Vec<(CheckedSubmission, usize)>) -> Result<(), CliError> {
-    let waiting = submissions
-        .into_iter()
-        .map(|(submission, bytes)| handle.intake.submit(submission, bytes))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(CliError::fault)?;
-    for reply in waiting {
-        match reply.blocking_recv() {
-            Ok(Ok(_)) => {}
-            Ok(Err(NotLogged::Refused(refusal))) => return Err(CliError::broken(refusal)),
-            Ok(Err(NotLogged::Later(later))) => return Err(CliError::fault(later)),
-            Err(_) => return Err(CliError::fault("the log stopped; see the line above")),
-        }
-    }
-    Ok(())
 }
 
 /// Makes the things with the numbers below `count` on all cores and uses them here, in order.
@@ -342,7 +322,7 @@ fn in_order<T: Send>(
     std::thread::scope(|scope| {
         let receivers: Vec<mpsc::Receiver<T>> = (0..workers)
             .map(|worker| {
-                let (sender, receiver) = mpsc::sync_channel(IN_LINE);
+                let (sender, receiver) = mpsc::sync_channel(IN_LINE_MAX);
                 let first = u64::try_from(worker).unwrap_or(0);
                 scope.spawn(move || {
                     for number in (first..count).step_by(workers) {
