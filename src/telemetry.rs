@@ -1,7 +1,8 @@
 //! What the program says of itself while it runs: structured lines on standard error.
 //!
-//! One line for each refusal, commit and publish; no bodies, no secrets. What is counted: `meters`.
+//! One line for each refusal, commit and publish; no bodies, no secrets. What is counted: `meters`; what takes long: `long_step`.
 
+pub mod long_step;
 pub mod meters;
 
 use std::str::FromStr;

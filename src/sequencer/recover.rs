@@ -20,6 +20,7 @@ use super::settle;
 use crate::clock::Clock;
 use crate::signer::{Head, Signer};
 use crate::store::{LIST_NAMES_MAX, Name, Prefix, Store};
+use crate::telemetry::long_step::LongStep;
 use crate::tiles::{ReadError, read_bundle, read_tile};
 
 /// What becomes of blobs that no entry names.
@@ -180,6 +181,7 @@ fn replay_settled<L: Law>(
     let size = from.size;
     let tiles = |source| RecoverError::Tiles { size, source };
     let mut frontier = Frontier::new();
+    let mut step = LongStep::begin("the log is replayed: nothing is served before it is done");
     while frontier.size() < size {
         let first = frontier.size().get();
         let bundle = first / TILE_WIDTH;
@@ -193,10 +195,9 @@ fn replay_settled<L: Law>(
             law.follow(&entry, true).map_err(|reason| RecoverError::Entry { index, reason })?;
             note(law, &entry);
         }
-        if frontier.size().get().is_multiple_of(1 << 18) {
-            tracing::info!(index = frontier.size().get(), of = size.get(), "replaying the log");
-        }
+        step.at(frontier.size().get(), size.get().saturating_sub(frontier.size().get()));
     }
+    step.end(size.get());
     if frontier.root() != from.root {
         return Err(tiles(EdgeError::Root { size }));
     }
