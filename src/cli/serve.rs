@@ -110,7 +110,7 @@ fn open_admin(runtime: &tokio::runtime::Runtime, address: SocketAddr) -> Result<
         tracing::warn!(%address, "the admin listener has no password: only machines you trust may reach it");
     }
     let listener = runtime.block_on(bind(address))?;
-    let readings = meters::start().map_err(|error| CliError::local(error.to_string()))?;
+    let readings = meters::start().map_err(CliError::fault)?;
     Ok(AdminSide { listener, readings })
 }
 

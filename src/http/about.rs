@@ -79,5 +79,6 @@ pub(super) async fn health(
     State(handle): State<Handle>,
     Parameters(NoParameters {}): Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
-    Ok(Json(look(&handle).await?).into_response())
+    let health = Json(look(&handle).await?);
+    Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], health).into_response())
 }

@@ -18,7 +18,7 @@ use crate::node::Handle;
 use crate::sequencer::Later;
 use crate::store::Name;
 
-/// What was seen.
+/// What a look at the registry found.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(super) struct Health {
     pub(super) tree_size: u64,

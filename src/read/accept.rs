@@ -1,7 +1,7 @@
 //! The accept loop: HTTP/1.1 and HTTP/2 with limits on everything, and an end that nobody can block.
 //!
 //! `axum::serve` has no timer for headers, and its graceful end waits for ever for a half-sent one. Here
-//! - when all places are taken a newcomer gets that of a connection that waits for its client ([`places`]);
+//! - when all places are taken a newcomer gets that of a connection that waits for its client (`places`);
 //!   only when we work for all of them newcomers wait in the kernel's queue;
 //! - a connection must send its first byte, and each HTTP/1 header, within a time;
 //! - one that has no request in flight for a time is closed, whatever it sends meanwhile (an unfinished

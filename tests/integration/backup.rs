@@ -114,7 +114,7 @@ fn back_up(from: &Path, to: &Path) {
     panic!("the copy never came to an end");
 }
 
-/// The whole rehearsal: a backup under load, the loss of the machine, and every way back.
+/// The whole rehearsal: a backup under load, the loss of the machine, and every way back. SO-34.
 #[test]
 fn a_lost_machine_comes_back_from_public_keys_and_guard() {
     let lost = Lost::init();
