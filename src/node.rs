@@ -389,9 +389,21 @@ pub struct Node {
     indexer: Indexer,
 }
 
-/// What handlers share of a node.
+/// What handlers share of a node; every request takes copies, which cost a count.
 #[derive(Debug, Clone)]
-pub struct Handle {
+pub struct Handle(Arc<Shared>);
+
+impl std::ops::Deref for Handle {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// What a [`Handle`] leads to.
+#[derive(Debug)]
+pub struct Shared {
     /// Which registry this is.
     pub registry: RegistryId,
     /// The trust anchor.
@@ -447,7 +459,7 @@ impl Node {
     /// What handlers share.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle {
+        Handle(Arc::new(Shared {
             registry: self.registry.clone(),
             policy: self.policy.as_str().into(),
             log_key: self.log_key.as_str().into(),
@@ -458,7 +470,7 @@ impl Node {
             index: Arc::clone(&self.index),
             stopped: self.running.stopped(),
             store: Arc::clone(self.running.store()),
-        }
+        }))
     }
 
     /// Which registry this is.

@@ -31,9 +31,15 @@ const COMPRESS_BYTES_MIN: usize = 1_024;
 const BYTES: &str = "application/octet-stream";
 
 /// Adds a validator to what was read, and answers 304 to whoever has it. No error is ever kept.
-pub(super) async fn validated(request: Request, next: Next) -> Response {
+///
+/// HEAD goes on as GET, because the validator is of the body; the router around all of this takes the body
+/// away.
+pub(super) async fn validated(mut request: Request, next: Next) -> Response {
     let has = request.headers().typed_try_get::<IfNoneMatch>().ok().flatten();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if *request.method() == Method::HEAD {
+        *request.method_mut() = Method::GET;
+    }
     let mut response = next.run(request).await;
     if response.status().is_client_error() || response.status().is_server_error() {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

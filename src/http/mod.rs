@@ -47,6 +47,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -91,32 +92,40 @@ pub fn app(handle: Handle, limits: Arc<SharedLimits>) -> Router {
         .with_state(handle);
     let all = api
         .merge(files.router())
-        .fallback(async || Problem::not_found("such address; GET / lists what there is"));
-    pages::for_people(all, people)
-        .layer(DefaultBodyLimit::max(SUBMISSION_BYTES_MAX))
-        .layer(from_fn(head::clear))
-        .layer(from_fn(conditional::validated))
-        .layer(conditional::compression())
-        .layer(
-            CorsLayer::new()
-                .allow_origin(Any)
-                .allow_methods([Method::GET, Method::HEAD, Method::POST])
-                .allow_headers([header::CONTENT_TYPE, header::ACCEPT, header::IF_NONE_MATCH])
-                .max_age(PREFLIGHT_AGE)
-                // The same answer for every origin, so that caches need not tell them apart.
-                .vary(Vec::new())
-                .expose_headers([
-                    header::CONTENT_DISPOSITION,
-                    header::ETAG,
-                    header::LINK,
-                    header::LOCATION,
-                    header::RETRY_AFTER,
-                    INDEX_HEADER,
-                    TREE_SIZE_HEADER,
-                ]),
-        )
-        .layer(CatchPanicLayer::custom(panicked))
+        .fallback(async || Problem::not_found("such address; GET / lists what there is"))
+        .layer(from_fn(observe::routed));
+    // Around the router as a whole: a layer of a router is a copy of it in every route, and each request
+    // would pay for all of them.
+    let around = ServiceBuilder::new()
         .layer(from_fn(observe::observe))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(cross_origin())
+        .layer(conditional::compression())
+        .layer(from_fn(conditional::validated))
+        .layer(from_fn(head::clear))
+        .layer(DefaultBodyLimit::max(SUBMISSION_BYTES_MAX))
+        .layer(from_fn_with_state(people, pages::for_people))
+        .service(all);
+    Router::new().fallback_service(around)
+}
+
+fn cross_origin() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::ACCEPT, header::IF_NONE_MATCH])
+        .max_age(PREFLIGHT_AGE)
+        // The same answer for every origin, so that caches need not tell them apart.
+        .vary(Vec::new())
+        .expose_headers([
+            header::CONTENT_DISPOSITION,
+            header::ETAG,
+            header::LINK,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            INDEX_HEADER,
+            TREE_SIZE_HEADER,
+        ])
 }
 
 /// Every operation for programs, and the document that describes them. The static files have a router of

@@ -15,13 +15,22 @@ use crate::telemetry::meters;
 /// What stands for the route of a request that has none.
 const NO_ROUTE: &str = "none";
 
+/// Leaves its route in the answer: only inside the router it is known.
+pub(super) async fn routed(request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(matched) = matched {
+        response.extensions_mut().insert(matched);
+    }
+    response
+}
+
 /// Counts a request and its answer, and writes one line for a refusal.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
-    let matched = request.extensions().get::<MatchedPath>().cloned();
     let method = method(request.method());
     let begun = Instant::now();
     let response = next.run(request).await;
-    let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let route = response.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str);
     let status = response.status();
     meters::REQUESTS.add(&[route, method, status.as_str()], 1);
     meters::REQUEST_SECONDS.record(&[route], begun.elapsed());

@@ -19,9 +19,11 @@ mod statement;
 use askama::Template;
 use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
+
+pub(super) use problem::for_people;
 
 use super::problem::Problem;
 use super::query::{Form, negotiate};
@@ -41,11 +43,6 @@ pub(super) fn router() -> Router<Handle> {
         .route("/statements/{statement}/signatories.csv", get(statement::csv))
         .route("/statements/{statement}/signatories.jsonl", get(statement::json_lines))
         .route("/assets/{name}", get(assets::asset))
-}
-
-/// Gives a problem the form of a page where a person asked.
-pub(super) fn for_people(router: Router, handle: Handle) -> Router {
-    router.layer(from_fn_with_state(handle, problem::for_people))
 }
 
 /// Nothing is loaded but our own style and icon, nothing is run, nothing may frame a page, and a form goes

@@ -27,7 +27,11 @@ struct ProblemPage<'a> {
 }
 
 /// Answers a person with a page where a program gets a problem document.
-pub(super) async fn for_people(State(handle): State<Handle>, request: Request, next: Next) -> Response {
+pub(in crate::http) async fn for_people(
+    State(handle): State<Handle>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_person =
         matches!(*request.method(), Method::GET | Method::HEAD) && wants_page(request.headers(), Form::Json);
     let mut response = next.run(request).await;
