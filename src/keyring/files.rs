@@ -33,9 +33,17 @@ pub(super) fn read_secret(path: &Path) -> Result<Zeroizing<String>, KeyError> {
     let is_mine = metadata.uid() == rustix::process::getuid().as_raw();
     let is_stream = metadata.file_type().is_fifo() || metadata.file_type().is_char_device();
     if is_mine && !is_stream && mode & OTHERS != 0 {
-        return Err(KeyError::Open { path: path.to_owned(), mode });
+        // A public key may be read by everybody; whoever names it by mistake is not told to hide it.
+        return match read(path, &file) {
+            Ok(text) if is_public(&text) => Err(KeyError::PublicHalf { path: path.to_owned() }),
+            _ => Err(KeyError::Open { path: path.to_owned(), mode }),
+        };
     }
     read(path, &file)
+}
+
+fn is_public(text: &str) -> bool {
+    text.starts_with("ssh-") || text.starts_with("-----BEGIN PUBLIC KEY-----")
 }
 
 fn open(path: &Path) -> Result<std::fs::File, KeyError> {

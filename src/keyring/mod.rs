@@ -16,7 +16,7 @@ mod public;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use log_key::{create_log_key, read_log_key};
 pub use party_key::PartyKey;
@@ -55,6 +55,12 @@ pub enum KeyError {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// The public half, where the private one is needed.
+    #[error("{path} is the public key, which cannot sign\n{}", private_beside(path))]
+    PublicHalf {
+        /// Where.
+        path: PathBuf,
     },
     /// Not a key of the form that belongs there.
     #[error("{path} is not {expected}")]
@@ -97,6 +103,19 @@ pub enum KeyError {
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random bytes: {0}\ntry again when the machine is up")]
     Random(String),
+}
+
+/// Which file to name instead of a public key.
+fn private_beside(public: &Path) -> String {
+    match public.extension() {
+        Some(ending) if ending == "pub" => {
+            format!(
+                "name the private key file, the one without .pub: {}",
+                public.with_extension("").display()
+            )
+        }
+        _ => "name the file of the private key".to_owned(),
+    }
 }
 
 /// 32 random bytes of the operating system.

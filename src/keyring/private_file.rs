@@ -28,12 +28,10 @@ pub(super) fn open(path: &Path, text: &str, source: &PassphraseSource) -> Result
             Ok(Opened { signing: ed25519(path, &document)?, comment: String::new(), passphrase: None })
         }
         Some("ENCRYPTED PRIVATE KEY") => encrypted_pem(path, text, source),
-        Some("PUBLIC KEY") => refused("a private key: it is the public half\nname the private key file"),
+        Some("PUBLIC KEY") => Err(KeyError::PublicHalf { path: path.to_owned() }),
         // The older forms of OpenSSL have no Ed25519.
         Some(label) if label.ends_with("PRIVATE KEY") => refused(NOT_ED25519),
-        _ if text.starts_with("ssh-") => {
-            refused("a private key: it is the public half\nname the file without .pub")
-        }
+        _ if text.starts_with("ssh-") => Err(KeyError::PublicHalf { path: path.to_owned() }),
         _ if text.starts_with("PuTTY-User-Key-File") => {
             refused("in OpenSSH's form or PEM\nconvert it: puttygen FILE -O private-openssh-new -o NEW-FILE")
         }

@@ -219,7 +219,7 @@ fn mistakes_with_keys_are_told_with_what_to_do() {
         (
             "key import org.pub copy",
             4,
-            "error: other users of this machine can read org.pub (mode 0644), so it is not used, as ssh would not\nif nobody has copied it, make it yours alone: chmod 600 org.pub\n".to_owned(),
+            "error: org.pub is the public key, which cannot sign\nname the private key file, the one without .pub: org\n".to_owned(),
         ),
         (
             "key import org org-recovery",
