@@ -131,14 +131,19 @@ async fn endorsement(
             _ => None,
         };
         let language = match law.ledger().state().record(&StateKey::version(&version)) {
-            Some(Record::Version(texts)) => texts.texts.first().map(|text| text.language.clone()),
+            Some(Record::Version(texts)) if texts.statement == statement => {
+                texts.texts.first().map(|text| text.language.clone())
+            }
             _ => None,
         };
         Some((Thread { party: Some(party), after, log_before: log_before(law) }, language))
     })
     .await?;
     let (thread, first_language) = found.ok_or_else(|| unknown_key(&key))?;
-    let language = request.language.clone().or(first_language).unwrap_or_default();
+    // A version that is there has a text at least.
+    let first_language =
+        first_language.ok_or_else(|| Problem::not_found("such version of this statement"))?;
+    let language = request.language.clone().unwrap_or(first_language);
     let body = if withdraws {
         Body::Withdraw { statement, version }
     } else {

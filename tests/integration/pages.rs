@@ -259,7 +259,7 @@ fn problems_are_pages_for_people_and_documents_for_programs() {
         ("/statements/pledge?unknown=1", 400, "bad-query"),
         ("/parties/Not%20a%20domain", 400, "bad-query"),
         ("/parties/%ff", 404, "not-found"),
-        ("/find", 400, "bad-query"),
+        ("/find?x=1", 400, "bad-query"),
         ("/find?q=%3Cscript%3Ealert(1)%3C/script%3E", 404, "not-found"),
         ("/check?entry=999", 404, "not-found"),
         ("/assets/0123456789abcdef.css", 404, "not-found"),
@@ -299,6 +299,11 @@ fn what_a_person_has_in_hand_leads_to_its_page() {
         let answer = browse(&scene.running, &format!("/find?q={sought}"));
         assert_eq!((answer.status, answer.header("location")), (303, Some(page.as_str())), "{sought}");
         assert_eq!(browse(&scene.running, &page).status, 200, "{page}");
+    }
+    // Nothing in hand: the start page, where the form is.
+    for nothing in ["/find", "/find?q=", "/find?q=%20"] {
+        let answer = browse(&scene.running, nothing);
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/")), "{nothing}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! `/find?q=`: leads from what a person has in hand to its page.
+//! `/find?q=`: leads from what a person has in hand to its page, and without it to the start.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -12,6 +12,7 @@ use crate::node::Handle;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct FindQuery {
+    #[serde(default)]
     q: String,
 }
 
@@ -20,6 +21,10 @@ pub(in crate::http) async fn lead(
     State(handle): State<Handle>,
     Parameters(query): Parameters<FindQuery>,
 ) -> Result<Response, Problem> {
+    // Nothing was asked for yet: the form stands on every page.
+    if query.q.trim().is_empty() {
+        return Ok(Redirect::to("/").into_response());
+    }
     let address = match find(&handle, &query.q).await? {
         Found::Entry(index) => format!("/entries/{index}"),
         Found::Party(party) => format!("/parties/{party}"),
