@@ -23,7 +23,8 @@ use server::Server;
 
 const EXAMPLE: &str = "Example:
   undersigned bench
-  undersigned bench --json --clients 1,64 --seconds 5 --parties 20000 --endorsed 2000
+  undersigned bench --json --clients 1,64 --seconds 5 \\
+      --parties 20000 --endorsed 2000
 
 Needs a quiet machine to mean anything. Writes some hundred MB into a temporary folder and removes it.";
 

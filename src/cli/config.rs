@@ -10,7 +10,7 @@ use clap::Subcommand;
 const CHECK_EXAMPLE: &str = "Example:
   undersigned config check --config /etc/undersigned/registry.toml
 
-It takes the flags and the environment of serve, so that a whole command line can be checked before it is
+It takes the flags and the environment of serve, so that a whole command line can be checked before it is \
 started or reloaded. Exit code 4: the file cannot be used; the message names the line.";
 
 const EXAMPLE_EXAMPLE: &str = "Example:
@@ -19,8 +19,13 @@ const EXAMPLE_EXAMPLE: &str = "Example:
 const REFERENCE_EXAMPLE: &str = "Example:
   undersigned config reference | less";
 
+const GROUP_EXAMPLE: &str = "Examples:
+  undersigned config example > registry.toml
+  undersigned config check --config registry.toml";
+
 /// Check a configuration, read about settings
 #[derive(Debug, Subcommand)]
+#[command(after_help = GROUP_EXAMPLE)]
 pub(super) enum Verb {
     /// Say which settings are in force, and where each came from
     #[command(after_help = CHECK_EXAMPLE)]

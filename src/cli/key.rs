@@ -14,20 +14,25 @@ use crate::keyring::{self, PartyKey, Passphrase, PassphraseSource};
 const NEW_EXAMPLE: &str = "Example:
   undersigned key new ~/.config/undersigned/example-org --passphrase
 
-A key that ssh-keygen made (ssh-keygen -t ed25519) serves as well; this is the same kind of file, and
+A key that ssh-keygen made (ssh-keygen -t ed25519) serves as well; this is the same kind of file, and \
 ssh-keygen -p -f FILE changes its passphrase.";
 const IMPORT_EXAMPLE: &str = "Example:
   openssl genpkey -algorithm ed25519 -out key.pem
   undersigned key import key.pem ~/.config/undersigned/example-org
 
-Taken are PEM (PKCS#8, as openssl writes it) and OpenSSH files, locked or not. Every verb that signs
-takes such files also without an import. A new file is locked with the passphrase of the old one, where
+Taken are PEM (PKCS#8, as openssl writes it) and OpenSSH files, locked or not. Every verb that signs \
+takes such files also without an import. A new file is locked with the passphrase of the old one, where \
 that has one.";
 const SHOW_EXAMPLE: &str = "Example:
   undersigned key show ~/.ssh/id_ed25519.pub";
 
+const GROUP_EXAMPLE: &str = "Examples:
+  undersigned key new ~/.config/undersigned/example-org --passphrase
+  undersigned key show ~/.ssh/id_ed25519.pub";
+
 /// Make, import and look at keys (key files of OpenSSH and OpenSSL are taken as they are)
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = GROUP_EXAMPLE)]
 pub(super) enum Verb {
     /// Make a new Ed25519 key, readable by you alone
     #[command(after_help = NEW_EXAMPLE)]

@@ -10,7 +10,8 @@ use super::output::Output;
 use super::{Cli, CliError};
 
 const COMPLETIONS_EXAMPLE: &str = "Examples:
-  undersigned completions bash > ~/.local/share/bash-completion/completions/undersigned
+  undersigned completions bash \\
+      > ~/.local/share/bash-completion/completions/undersigned
   undersigned completions zsh > ~/.zfunc/_undersigned
   undersigned completions fish > ~/.config/fish/completions/undersigned.fish";
 const MAN_EXAMPLE: &str = "Examples:

@@ -16,21 +16,28 @@ use crate::clock::SystemClock;
 use crate::node::{self, Place, RepairError, Shown};
 
 const GUARD_EXAMPLE: &str = "Example:
-  undersigned repair guard --data /srv/registry --checkpoint https://mirror.example --checkpoint 812.tlog-proof
+  undersigned repair guard --data /srv/registry \\
+      --checkpoint https://mirror.example --checkpoint 812.tlog-proof
 
-The guard says up to where the log key has signed. Made too low, it would let the key sign a second
-history, so ask everybody who may hold a newer checkpoint first: mirrors, auditors, and the signatories
-of the last days for their newest receipt. The guard is made at the newest that is found, and never over
+The guard says up to where the log key has signed. Made too low, it would let the key sign a second \
+history, so ask everybody who may hold a newer checkpoint first: mirrors, auditors, and the signatories \
+of the last days for their newest receipt. The guard is made at the newest that is found, and never over \
 one that is there.";
 
 const BATCH_EXAMPLE: &str = "Example:
   undersigned repair batch --data /srv/registry --guard /mnt/guard
 
-For a log that serve refuses because of a batch that was never signed. Nobody holds a receipt for what is
+For a log that serve refuses because of a batch that was never signed. Nobody holds a receipt for what is \
 in it. It is moved to private/set-aside, not deleted. A batch that was signed is never moved: restore it.";
+
+const GROUP_EXAMPLE: &str = "Examples:
+  undersigned repair guard --data /srv/registry \\
+      --checkpoint https://mirror.example
+  undersigned repair batch --data /srv/registry";
 
 /// Repair a data folder while nothing serves it
 #[derive(Debug, Subcommand)]
+#[command(after_help = GROUP_EXAMPLE)]
 pub(super) enum Verb {
     /// Make a guard that was lost again, from checkpoints that others kept
     #[command(after_help = GUARD_EXAMPLE)]

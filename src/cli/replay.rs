@@ -37,9 +37,9 @@ const EXAMPLE: &str = "Example:
   undersigned replay history.jsonl --data ./replayed --check
   undersigned serve --data ./replayed
 
-One JSON object a line, with at least \"time\" (RFC 3339), \"act\" (added, removed, returned, changed), \"row\"
-and \"name\"; \"domain\" if it is known. Lines marked changed are skipped: nothing is signed anew by a rename.
-Names lose what the registry refuses (controls, surplus blanks); domains that it refuses are left out.
+One JSON object a line, with at least \"time\" (RFC 3339), \"act\" (added, removed, returned, changed), \"row\" \
+and \"name\"; \"domain\" if it is known. Lines marked changed are skipped: nothing is signed anew by a rename. \
+Names lose what the registry refuses (controls, surplus blanks); domains that it refuses are left out. \
 At most 1,000,000 lines of 64 KiB, and 256 MiB in all.
 
 For study: the keys are made up and thrown away, and no organisation on the list takes part.";

@@ -15,14 +15,16 @@ use super::{party_of, thread};
 use crate::keyring::{PartyKey, read_public_key};
 
 const EXAMPLE: &str = "Example:
-  undersigned party keys --key ~/.ssh/example-org --add sign=~/.ssh/second-officer
+  undersigned party keys --key ~/.ssh/example-org \\
+      --add sign=~/.ssh/second-officer
   undersigned party keys --key ~/.ssh/example-org --retire 5d41402a
-  undersigned party keys --key /media/safe/example-org-recovery --add admin=~/.ssh/new --revoke old.pub
+  undersigned party keys --key /media/safe/example-org-recovery \\
+      --add admin=~/.ssh/new --revoke old.pub
 
-Retire a key that is no longer needed, revoke one that somebody else may have. Both end it for what
+Retire a key that is no longer needed, revoke one that somebody else may have. Both end it for what \
 comes; what it signed before stands, and the log keeps which of the two it was.
 
-Every key that is added signs, too, so its private file is needed here. Sign and admin keys are added
+Every key that is added signs, too, so its private file is needed here. Sign and admin keys are added \
 and ended by an admin key, recovery keys by a recovery key; every key may end itself.";
 
 #[derive(Debug, clap::Args)]
