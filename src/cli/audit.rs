@@ -20,10 +20,11 @@ use crate::audit::{
 const EXAMPLE: &str = "Examples:
   undersigned audit https://registry.example --policy registry.policy
   undersigned audit /srv/copy-of-the-log --policy registry.policy
-  undersigned audit https://registry.example --policy registry.policy --state registry.audit
+  undersigned audit https://registry.example --policy registry.policy \\
+      --state registry.audit
 
-Reads static files only: a mirror, any web server with a copy, or a folder will do. Everything is read
-and checked again from entry 0; nothing that the registry says is believed. With --state an audit goes on
+Reads static files only: a mirror, any web server with a copy, or a folder will do. Everything is read \
+and checked again from entry 0; nothing that the registry says is believed. With --state an audit goes on \
 from where the last one ended, and finds out whether the log still begins with what was audited then.";
 
 /// Replay a whole log: every entry, signature, tile, rule and state root
@@ -242,7 +243,7 @@ fn not_shown(report: &Report, anchored: bool) -> Vec<String> {
         "what was refused or never logged".to_owned(),
     ];
     if !anchored {
-        lines.insert(0, "WHOSE LOG THIS IS: the trust anchor came from the audited registry itself; get the policy by another way and give it with --policy".to_owned());
+        lines.insert(0, "WHOSE LOG THIS IS: the trust anchor came from the audited registry itself; fetch it once (undersigned policy --out registry.policy), compare the fingerprint with the one that the operator publishes elsewhere, and give it with --policy".to_owned());
     }
     if !report.registry_pinned {
         lines.insert(

@@ -7,18 +7,20 @@ use undersigned_registry::event::{Body, Event};
 use undersigned_registry::id::{KeyId, StatementId, VersionId};
 
 use super::CliError;
+use super::naming::{about_statement, version_id};
 use super::output::Output;
-use super::signing::{Session, SigningArgs, UnlockArgs, event_hash, report};
+use super::signing::{Session, SigningArgs, UnlockArgs, report};
 use crate::keyring::PartyKey;
 
 const ENDORSE_EXAMPLE: &str = "Example:
-  undersigned endorse open-source-pledge --key ~/.ssh/example-org --policy registry.policy
+  undersigned endorse open-source-pledge --key ~/.ssh/example-org \\
+      --policy registry.policy
 
 Your key stays on this machine. Another program may sign instead: see undersigned prepare.";
 const WITHDRAW_EXAMPLE: &str = "Example:
   undersigned withdraw open-source-pledge --key ~/.ssh/example-org
 
-Nobody can refuse a withdrawal: any live key of the party will do. The endorsement stays visible as
+Nobody can refuse a withdrawal: any live key of the party will do. The endorsement stays visible as \
 withdrawn.";
 
 /// Endorse a statement as an organisation
@@ -100,8 +102,8 @@ fn act(signing: &SigningArgs, key: &PartyKey, wish: &Wish<'_>, output: Output) -
 /// Asks where the thread stands and builds the event here: what is signed is what was asked for, in the
 /// registry that the anchor names, whatever the answer says.
 pub(super) fn prepare(session: &Session, key: KeyId, wish: &Wish<'_>) -> Result<Event, CliError> {
-    let asked = wish.version.map(|version| event_hash("version id", version)).transpose()?;
-    let prepared = ask(&session.client, key, wish, asked.map(|hash| VersionId(hash.0)))?;
+    let asked = wish.version.map(|version| version_id(wish.statement, version)).transpose()?;
+    let prepared = ask(session, key, wish, asked)?;
     let (Some(party), Some(statement), Some(version)) =
         (prepared.party, prepared.statement, prepared.version)
     else {
@@ -134,7 +136,7 @@ pub(super) fn prepare(session: &Session, key: KeyId, wish: &Wish<'_>) -> Result<
 }
 
 fn ask(
-    client: &Client,
+    session: &Session,
     key: KeyId,
     wish: &Wish<'_>,
     version: Option<VersionId>,
@@ -145,7 +147,7 @@ fn ask(
         language: wish.language.map(str::to_owned),
         ..PrepareRequest::new(wish.kind, key)
     };
-    Ok(client.prepare(&request)?)
+    session.prepare(&request, |error| about_statement(&session.client, wish.statement, error))
 }
 
 /// What the user named must come back, not something else of the registry's choosing.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use undersigned_client::ClientError;
 
+use super::REGISTRY_DEFAULT;
 use crate::keyring::KeyError;
 use crate::node::NodeError;
 
@@ -19,6 +20,8 @@ pub struct CliError {
 enum Kind {
     /// A check did not hold, or somebody refused.
     Refused,
+    /// The command line lacks something.
+    Usage,
     /// The registry cannot be reached or is busy.
     Unreachable,
     /// A file or folder is in the way.
@@ -29,6 +32,11 @@ impl CliError {
     /// A check did not hold.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(Kind::Refused, message.into())
+    }
+
+    /// The command line lacks something.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message.into())
     }
 
     /// A file or folder is in the way.
@@ -67,7 +75,7 @@ impl CliError {
         if !message.contains('\n') {
             message.push('\n');
             message.push_str(match kind {
-                Kind::Refused => "see what the command takes with --help",
+                Kind::Refused | Kind::Usage => "see what the command takes with --help",
                 Kind::Unreachable => "try again later",
                 Kind::Local => "check the folder and the disk, then run it again",
             });
@@ -75,11 +83,19 @@ impl CliError {
         Self { kind, message }
     }
 
+    /// The same error with another next step, where the caller knows a better one.
+    #[must_use]
+    pub fn with_next(self, next: impl std::fmt::Display) -> Self {
+        let what = self.message.lines().next().unwrap_or_default();
+        Self { message: format!("{what}\n{next}"), ..self }
+    }
+
     /// The exit code.
     #[must_use]
     pub const fn code(&self) -> u8 {
         match self.kind {
             Kind::Refused => 1,
+            Kind::Usage => 2,
             Kind::Unreachable => 3,
             Kind::Local => 4,
         }
@@ -99,7 +115,16 @@ impl From<ClientError> for CliError {
             _ if error.retry_after().is_some() => Kind::Unreachable,
             _ => Kind::Refused,
         };
-        Self::new(kind, error.to_string())
+        let told = Self::new(kind, error.to_string());
+        // What the registry tells programs is of no use at a terminal, where options have other names.
+        match (&error, error.code()) {
+            // Nobody has said where the registry is.
+            (ClientError::Unreachable { url, .. }, _) if url.starts_with(REGISTRY_DEFAULT) => told.with_next(
+                "start one here with undersigned serve, or name the address of another: --registry URL or UNDERSIGNED_REGISTRY (audit: SOURCE)",
+            ),
+            (_, Some("bad-query")) => told.with_next("see what the command takes with --help"),
+            _ => told,
+        }
     }
 }
 
@@ -152,6 +177,21 @@ mod tests {
         assert_eq!(told.message(), "cannot read x: entity not found\ncheck the path");
     }
 
+    #[test]
+    fn who_has_named_no_registry_is_told_how() {
+        let told = |url: &str| {
+            let source = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+            let error = CliError::from(ClientError::Unreachable { url: url.to_owned(), source });
+            (error.code(), error.message().lines().nth(1).unwrap().to_owned())
+        };
+        let (code, next) = told(&format!("{REGISTRY_DEFAULT}/v1/policy"));
+        assert!(code == 3 && next.contains("--registry URL"), "{next}");
+        assert_eq!(
+            told("https://registry.example"),
+            (3, "is the registry running? check the address".to_owned())
+        );
+    }
+
     /// Every message that a verb writes by itself says what to do next, in words of its own.
     #[test]
     fn every_error_of_the_verbs_names_the_next_step() {
@@ -186,12 +226,13 @@ mod tests {
         "format!(\"{} is not {expected}\", path.display())",
         "format!(\"{}: {reason}\", path.display())",
         "NO_DATA_FOLDER",
+        "NO_POLICY",
     ];
 
-    /// What stands between the parentheses of every `CliError::refused(...)` and `CliError::local(...)`.
+    /// What stands between the parentheses of every `CliError::refused(...)` and its like.
     fn arguments(text: &str) -> Vec<&str> {
         let mut found = Vec::new();
-        for begin in ["CliError::refused(", "CliError::local("] {
+        for begin in ["CliError::refused(", "CliError::local(", "CliError::usage("] {
             for (at, _) in text.match_indices(begin) {
                 let rest = &text[at + begin.len()..];
                 let mut open = 1;

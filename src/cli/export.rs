@@ -27,15 +27,22 @@ use crate::audit::{AuditError, Replayed, Report, is_included, open_checkpoint};
 use crate::keyring::public_line;
 
 const EXAMPLE: &str = "Example:
-  undersigned export allowed-signers https://registry.example --policy registry.policy --out allowed_signers
-  undersigned export signature 12 https://registry.example --policy registry.policy \\
+  undersigned export allowed-signers https://registry.example \\
+      --policy registry.policy --out allowed_signers
+  undersigned export signature 12 https://registry.example \\
+      --policy registry.policy \\
       --out-event 12.event --out-signature 12.sig
-  ssh-keygen -Y verify -f allowed_signers -I PARTY -n undersigned -Overify-time=TIME -s 12.sig < 12.event
+  ssh-keygen -Y verify -f allowed_signers -I PARTY -n undersigned \\
+      -Overify-time=TIME -s 12.sig < 12.event
 
 The second command prints PARTY and TIME. With them a log can be checked by OpenSSH or OpenSSL alone.";
 
+const GROUP_EXAMPLE: &str = "Examples:
+  undersigned export signatories open-source-pledge --out signatories.csv";
+
 /// Write lists for spreadsheets and programs, and what stock tools need to check signatures
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = GROUP_EXAMPLE)]
 pub(super) enum Verb {
     /// Every key that may sign, as OpenSSH's allowed_signers file; audits the whole log first
     #[command(after_help = EXAMPLE)]
@@ -323,7 +330,7 @@ fn check_with(args: &SignatureArgs, method: Method, party: &PartyId, time: &str)
 
 fn warn_unanchored(subject: &Subject, output: Output) {
     if !subject.anchored {
-        output.line("The trust anchor came from the registry itself: get the policy by another way and give it with --policy.");
+        output.line("The trust anchor came from the registry itself: fetch it once (undersigned policy --out registry.policy), compare the fingerprint with the one that the operator publishes elsewhere, and give it with --policy.");
     }
 }
 

@@ -6,18 +6,19 @@ use serde_json::json;
 use ssh_key::{HashAlg, SshSig};
 use undersigned_registry::envelope::Proof;
 use undersigned_registry::event::{event_of_signable, signable};
-use undersigned_registry::id::KeyId;
 use undersigned_registry::key::{KeyType, Method, SSHSIG_NAMESPACE, SshHash, key_id};
 use undersigned_tlog::codec;
 
 use super::CliError;
 use super::endorse::{Wish, prepare as prepare_event};
+use super::naming;
 use super::output::{Output, time};
-use super::signing::{Session, SigningArgs, event_hash, report};
+use super::signing::{Session, SigningArgs, report};
 use crate::keyring;
 
 const PREPARE_EXAMPLE: &str = "Example:
-  undersigned prepare endorse open-source-pledge --public-key ~/.ssh/id_ed25519.pub --out event.txt
+  undersigned prepare endorse open-source-pledge \\
+      --public-key ~/.ssh/id_ed25519.pub --out event.txt
   ssh-keygen -Y sign -n undersigned -f ~/.ssh/id_ed25519 event.txt
   undersigned submit event.txt --signature event.txt.sig
 
@@ -27,7 +28,7 @@ With openssl instead of ssh-keygen:
 const SUBMIT_EXAMPLE: &str = "Example:
   undersigned submit event.txt --signature event.txt.sig
 
-An OpenSSH signature names its key; a raw Ed25519 signature (64 bytes, or base64 of them) needs
+An OpenSSH signature names its key; a raw Ed25519 signature (64 bytes, or base64 of them) needs \
 --public-key.";
 
 /// Write an event to a file for another tool to sign
@@ -80,7 +81,7 @@ pub(super) struct SubmitArgs {
 pub(super) fn prepare(args: &PrepareArgs, output: Output) -> Result<(), CliError> {
     let key = match (&args.public_key, &args.key_id) {
         (Some(path), _) => key_id(KeyType::Ed25519, &keyring::read_public_key(path)?),
-        (None, Some(id)) => KeyId(event_hash("key id", id)?.0),
+        (None, Some(id)) => naming::key_id(id)?,
         (None, None) => {
             return Err(CliError::refused("which key will sign?\nname it with --public-key or --key-id"));
         }

@@ -1,18 +1,20 @@
 //! `init`: makes a registry in a folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
-use undersigned_registry::event::{Admission, is_domain, is_language};
+use undersigned_registry::event::{Admission, is_language};
 
 use super::CliError;
+use super::naming::check_domain;
 use super::output::Output;
 use crate::clock::SystemClock;
 use crate::node::{self, Birth, Place};
 
 const EXAMPLE: &str = "Example:
-  undersigned init --data /srv/registry --origin registry.example.org/log1 --operator \"Example Foundation\"
+  undersigned init --data /srv/registry --origin registry.example.org/log1 \\
+      --operator \"Example Foundation\"
 
 Run again after a crash it finishes what was begun; it never overwrites.";
 
@@ -50,11 +52,8 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
             args.language
         )));
     }
-    if let Some(domain) = args.operator_domain.as_deref().filter(|domain| !is_domain(domain)) {
-        return Err(CliError::refused(format!(
-            "{domain:?} is no domain\nuse lower case, such as example.org"
-        )));
-    }
+    args.operator_domain.as_deref().map_or(Ok(()), check_domain)?;
+    [Some(&args.data), args.guard.as_ref()].into_iter().flatten().try_for_each(|folder| beside(folder))?;
     let place = Place { data: args.data.clone(), guard: args.guard.clone() };
     let birth = Birth {
         origin: args.origin.clone(),
@@ -89,4 +88,17 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
         "recovery_key": born.recovery_key,
     }));
     Ok(())
+}
+
+/// A folder is made where it is named, but no tree of folders: that would hide a slip of the pen, or a volume
+/// that is not mounted.
+fn beside(folder: &Path) -> Result<(), CliError> {
+    match folder.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
+        Some(parent) => Err(CliError::local(format!(
+            "{} cannot be made: there is no folder {1}\ncheck the path, or make that folder first: mkdir -p {1}",
+            folder.display(),
+            parent.display()
+        ))),
+        None => Ok(()),
+    }
 }

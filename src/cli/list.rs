@@ -5,12 +5,11 @@
 
 use serde_json::json;
 use undersigned_client::{Page, all_pages};
-use undersigned_registry::id::VersionId;
 
+use super::naming::{about_statement, version_id};
 use super::output::{Output, shown, time};
 use super::progress::Progress;
 use super::show::{domain_of, name_of};
-use super::signing::event_hash;
 use super::table::table;
 use super::{CliError, RegistryArgs};
 
@@ -20,10 +19,15 @@ const SIGNATORIES_EXAMPLE: &str = "Examples:
   undersigned list signatories open-source-pledge
   undersigned list signatories open-source-pledge --at 100
 
-For a spreadsheet: undersigned export signatories.";
+In the order in which the parties signed or left. For a spreadsheet: undersigned export signatories.";
+
+const GROUP_EXAMPLE: &str = "Examples:
+  undersigned list statements
+  undersigned list signatories open-source-pledge";
 
 /// List statements or signatories
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = GROUP_EXAMPLE)]
 pub(super) enum List {
     /// The statements of the registry
     #[command(after_help = STATEMENTS_EXAMPLE)]
@@ -51,8 +55,8 @@ pub(super) fn list(what: &List, output: Output) -> Result<(), CliError> {
     match what {
         List::Statements { registry } => statements(registry, output),
         List::Signatories { statement, registry, version, at } => {
-            let version = version.as_deref().map(|version| event_hash("version id", version)).transpose()?;
-            let first = Page { at: *at, version: version.map(|hash| VersionId(hash.0)), ..Page::largest() };
+            let version = version.as_deref().map(|version| version_id(statement, version)).transpose()?;
+            let first = Page { at: *at, version, ..Page::largest() };
             signatories(statement, registry, first, output)
         }
     }
@@ -92,9 +96,12 @@ fn signatories(
     let client = registry.client()?;
     let bar = Progress::new("signatories", output);
     let mut pages = all_pages(first, |page| client.signatories(statement, page));
-    let found = pages.by_ref().inspect(|_| bar.advance(1)).collect::<Result<Vec<_>, _>>()?;
+    let found = pages.by_ref().inspect(|_| bar.advance(1)).collect::<Result<Vec<_>, _>>();
     let tree_size = pages.tree_size().unwrap_or_default();
     bar.end();
+    let mut found = found.map_err(|error| about_statement(&client, statement, error))?;
+    // The registry lists parties in the order in which they entered; people ask who signed when.
+    found.sort_by_key(|signatory| signatory.entry);
     if !found.is_empty() {
         let rows = found.iter().map(|signatory| {
             vec![
@@ -111,6 +118,9 @@ fn signatories(
     let active = found.iter().filter(|signatory| signatory.status == "active").count();
     let withdrawn = found.len().saturating_sub(active);
     output.line(format!("{active} standing, {withdrawn} withdrawn, as of {tree_size} entries"));
+    if found.len() > 1 {
+        output.line("in the order in which they signed, or left (since)");
+    }
     output.object(&json!({"tree_size": tree_size, "signatories": found}));
     Ok(())
 }

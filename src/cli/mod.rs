@@ -17,6 +17,7 @@ mod init;
 mod key;
 mod list;
 mod manual;
+mod naming;
 mod output;
 mod party;
 mod policy;
@@ -42,7 +43,13 @@ use output::Output;
 /// The registry that verbs talk to unless told otherwise.
 pub const REGISTRY_DEFAULT: &str = "http://127.0.0.1:6962";
 
-const EXIT_CODES: &str = "Exit codes:
+const NOTES: &str = "Examples:
+  undersigned demo
+  undersigned endorse our-pledge --key ~/.ssh/id_ed25519
+
+Each command has an example of its own: undersigned endorse --help
+
+Exit codes:
   0  done, and every check held
   1  refused, or a check did not hold
   2  the command line is wrong
@@ -51,7 +58,7 @@ const EXIT_CODES: &str = "Exit codes:
 
 /// A verifiable registry of signatories.
 #[derive(Debug, Parser)]
-#[command(name = "undersigned", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "undersigned", version, about, max_term_width = 100, after_help = NOTES)]
 struct Cli {
     /// Print one JSON object instead of text
     #[arg(long, global = true)]
@@ -164,13 +171,17 @@ mod tests {
         while let Some(verb) = waiting.pop() {
             let name = verb.get_display_name().unwrap_or_default().to_owned();
             waiting.extend(verb.get_subcommands().cloned());
-            if verb.get_subcommands().next().is_none() {
-                verbs += 1;
-                let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
-                let begins = help.starts_with("Example:\n  ") || help.starts_with("Examples:\n  ");
-                assert!(begins, "{name} has no example");
-                assert!(help.contains("undersigned"), "{name}: {help}");
-            }
+            verbs += usize::from(verb.get_subcommands().next().is_none());
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let begins = help.starts_with("Example:\n  ") || help.starts_with("Examples:\n  ");
+            assert!(begins, "{name} has no example");
+            assert!(help.contains("undersigned"), "{name}: {help}");
+            // Sentences are broken by the terminal alone, and commands fit the narrowest that is usual.
+            let lines: Vec<&str> = help.lines().collect();
+            assert!(lines.iter().all(|line| !line.starts_with(' ') || line.len() < 80), "{name}: {help}");
+            let is_sentence = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+            let broken = lines.windows(2).find(|pair| pair.iter().all(|line| is_sentence(line)));
+            assert_eq!(broken, None, "{name}");
             assert!(verb.get_about().is_some(), "{name} does not say what it is for");
         }
         assert!(verbs >= 25, "{verbs} verbs were found");

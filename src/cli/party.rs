@@ -7,11 +7,12 @@ mod recovery;
 use std::path::PathBuf;
 
 use undersigned_client::PrepareRequest;
-use undersigned_registry::event::{BlobRef, Body, Event, Name, NewKey, is_domain, is_language};
+use undersigned_registry::event::{BlobRef, Body, Event, Name, NewKey, is_language};
 use undersigned_registry::id::{KeyId, PartyId};
 use undersigned_registry::key::{KeyType, Role};
 
 use super::CliError;
+use super::naming::check_domain;
 use super::output::Output;
 use super::signing::{Session, SigningArgs, UnlockArgs, report_with};
 use crate::admission::check_text;
@@ -20,13 +21,21 @@ use crate::keyring::PartyKey;
 pub(super) use history::keys_of;
 
 const CREATE_EXAMPLE: &str = "Example:
-  undersigned party create --name \"Example Foundation\" --domain example.org --key ~/.ssh/example-org
+  undersigned party create --name \"Example Foundation\" --domain example.org \\
+      --key ~/.ssh/example-org
 
-The key may sign and change the organisation's keys (role admin). A recovery key is made beside it
-(here ~/.ssh/example-org-recovery). It only matters when the others are lost or stolen: put it away, off
+The key may sign and change the organisation's keys (role admin). A recovery key is made beside it \
+(here ~/.ssh/example-org-recovery). It only matters when the others are lost or stolen: put it away, off \
 this machine.";
+
+const GROUP_EXAMPLE: &str = "Examples:
+  undersigned party create --name \"Example Foundation\" --key ~/.ssh/example-org
+  undersigned party keys --key ~/.ssh/example-org \\
+      --add sign=~/.ssh/second-officer";
+
 /// Enter the registry as an organisation, and change its keys
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = GROUP_EXAMPLE)]
 pub(super) enum Verb {
     /// Enter the registry as an organisation
     #[command(after_help = CREATE_EXAMPLE)]
@@ -118,11 +127,7 @@ impl NewParty<'_> {
 }
 
 fn create(args: &CreateArgs, output: Output) -> Result<(), CliError> {
-    if let Some(domain) = args.domain.as_deref().filter(|domain| !is_domain(domain)) {
-        return Err(CliError::refused(format!(
-            "{domain:?} is no domain of the log\nuse lower case and A-labels (xn--...), such as example.org"
-        )));
-    }
+    args.domain.as_deref().map_or(Ok(()), check_domain)?;
     let names = args.names.iter().map(|name| named(name, &args.language)).collect::<Result<Vec<_>, _>>()?;
     let read = |path: &PathBuf| args.unlock.read(path);
     let admin = read(&args.key)?;
@@ -153,7 +158,9 @@ fn create(args: &CreateArgs, output: Output) -> Result<(), CliError> {
     report_with(&args.signing, &session, &submitted, &verified, &further, output)?;
     output.line(format!("party    {} (this is how the registry names you)", verified.party));
     match &recovery {
-        Some(recovery) => recovery.explain(output),
+        Some(recovery) if submitted.is_new => recovery.explain(output),
+        // Told already, when the party entered.
+        Some(recovery) => output.line(format!("recovery {}", recovery.path.display())),
         None => output
             .line("There is no recovery key: if all keys are lost, nobody can act for this party again."),
     }
@@ -182,7 +189,7 @@ pub(super) fn thread(
     kind: &str,
     key: KeyId,
 ) -> Result<undersigned_client::Prepared, CliError> {
-    Ok(session.client.prepare(&PrepareRequest::new(kind, key))?)
+    session.prepare(&PrepareRequest::new(kind, key), CliError::from)
 }
 
 /// The party that an answer names.

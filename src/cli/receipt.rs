@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::naming::about_entry;
 use super::output::Output;
+use super::signing::{receipt_exists, write_receipt};
 use super::verify;
 use super::{CliError, RegistryArgs};
 
@@ -22,14 +24,18 @@ pub(super) struct Args {
     /// Trust anchor to check it against
     #[arg(long, value_name = "FILE", env = "UNDERSIGNED_POLICY")]
     policy: Option<PathBuf>,
-    /// File to write it to [default: standard output]
+    /// File to write it to; one that is there is left as it is [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     let client = args.registry.client()?;
-    let receipt = client.receipt(&args.entry)?;
+    // Told before anything is fetched.
+    if let Some(path) = args.out.as_deref().filter(|path| path.exists()) {
+        return Err(receipt_exists(path, ""));
+    }
+    let receipt = client.receipt(&args.entry).map_err(about_entry)?;
     let (trust, anchored) = match &args.policy {
         Some(path) => (verify::read_trust(path, None)?, true),
         None => (verify::served_trust(&client, None)?, false),
@@ -41,7 +47,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     })?;
     match &args.out {
         Some(path) => {
-            std::fs::write(path, &receipt).map_err(|error| CliError::file("write", path, &error))?;
+            write_receipt(path, &receipt)?;
             output.line(format!("receipt of entry {} written to {}", verified.index, path.display()));
             output.object(&json!({"index": verified.index, "receipt": path, "anchored": anchored}));
         }

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use undersigned_client::{Client, Submitted};
+use undersigned_client::{Client, ClientError, PrepareRequest, Prepared, Submitted};
 use undersigned_registry::envelope::{Envelope, Proof, Submission};
-use undersigned_registry::event::Event;
-use undersigned_registry::id::{EventHash, RegistryId};
+use undersigned_registry::event::{Body, Event};
+use undersigned_registry::id::RegistryId;
 use undersigned_registry::verify::{Trust, Verified};
 
 use super::output::Output;
 use super::verify;
-use super::{CliError, RegistryArgs, words};
+use super::{CliError, RegistryArgs, naming, words};
 use crate::keyring::{PartyKey, PassphraseSource};
 
 /// Options of every verb that signs.
@@ -57,11 +57,8 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn open(args: &SigningArgs) -> Result<Self, CliError> {
         // Told before anything is signed: a receipt is not written over another one.
-        if let Some(path) = args.out.as_deref().filter(|path| path.is_file()) {
-            return Err(CliError::local(format!(
-                "{} exists already, and a receipt is never overwritten\nname another file with --out; nothing was signed",
-                path.display()
-            )));
+        if let Some(path) = args.out.as_deref().filter(|path| path.exists()) {
+            return Err(receipt_exists(path, "; nothing was signed"));
         }
         let client = args.registry.client()?;
         let (trust, anchored) = match &args.policy {
@@ -76,6 +73,26 @@ impl Session {
         self.trust.registry().cloned().ok_or_else(|| {
             CliError::refused("the policy does not say which registry is meant\nfetch it again with: undersigned policy --out FILE")
         })
+    }
+
+    /// Asks where a thread stands, and whether it is the anchor's registry that answers: nothing is signed
+    /// for one and sent to another.
+    pub(super) fn prepare(
+        &self,
+        request: &PrepareRequest,
+        explain: impl FnOnce(ClientError) -> CliError,
+    ) -> Result<Prepared, CliError> {
+        let prepared = self.client.prepare(request).map_err(explain)?;
+        let meant = self.registry()?;
+        if prepared.registry != meant {
+            return Err(CliError::refused(format!(
+                "the policy is that of the registry {meant}, but at {} there is the registry {}\n\
+                 nothing was signed; name the other policy with --policy, or the other address with --registry",
+                self.client.base_url(),
+                prepared.registry
+            )));
+        }
+        Ok(prepared)
     }
 
     /// Submits an event with its proofs, and checks the receipt: under the anchor, and for this event.
@@ -93,7 +110,7 @@ impl Session {
         let envelope = Envelope::new(event, proofs).map_err(|error| unfit(error.to_string()))?;
         let event = envelope.event().clone();
         let submission = Submission::new(envelope, blobs).map_err(|error| unfit(error.to_string()))?;
-        let submitted = self.client.submit(&submission)?;
+        let submitted = self.client.submit(&submission).map_err(|error| refused(error, &event))?;
         let verified = verify::check(&submitted.receipt, &self.trust).map_err(|error| {
             CliError::refused(format!(
                 "the registry's receipt does not verify: {error}\nkeep the file and tell the registry's auditors; do not rely on this registry"
@@ -122,6 +139,26 @@ impl Session {
             .map(|key| key.prove(&bytes))
             .collect();
         self.submit(bytes, proofs, blobs)
+    }
+}
+
+/// A refusal, with the exact command that helps, where the event says which.
+fn refused(error: ClientError, event: &Event) -> CliError {
+    let next = match (error.code(), &event.body, event.after) {
+        (Some("already-endorsed" | "already-withdrawn"), _, Some(head)) => {
+            Some(format!("nothing to do; its receipt again: undersigned receipt {head} --out FILE"))
+        }
+        (
+            Some("unknown-version" | "language-not-listed"),
+            Body::Endorse { statement, .. } | Body::Withdraw { statement, .. },
+            _,
+        ) => Some(naming::find_version(&statement.to_string())),
+        _ => None,
+    };
+    let told = CliError::from(error);
+    match next {
+        Some(next) => told.with_next(next),
+        None => told,
     }
 }
 
@@ -155,8 +192,13 @@ pub(super) fn report_with(
     output.line(format!("receipt  {} (keep it: it proves this for ever, offline)", path.display()));
     if !session.anchored {
         output.line(
-            "note     checked against the policy that the registry itself serves; get the anchor by another way: undersigned policy",
+            "note     checked against the policy that this registry serves of itself; from now on do better:",
         );
+        output.line(
+            "         undersigned policy --out registry.policy     (once; then compare the fingerprint that",
+        );
+        output.line("         it prints with the one that the operator publishes elsewhere)");
+        output.line("         and add to every command: --policy registry.policy");
     }
     let mut object = json!({
         "index": verified.index,
@@ -176,14 +218,31 @@ pub(super) fn report_with(
 /// Writes a receipt file.
 pub(super) fn save(out: Option<&Path>, submitted: &Submitted) -> Result<PathBuf, CliError> {
     let path = out.map_or_else(|| free_name(submitted.index), Path::to_owned);
-    std::fs::write(&path, &submitted.receipt).map_err(|error| {
-        CliError::local(format!(
-            "cannot write {}: {error}\nthe entry is logged; fetch its receipt again with: undersigned receipt {}",
-            path.display(),
+    write_receipt(&path, &submitted.receipt).map_err(|error| {
+        error.with_next(format!(
+            "the entry is logged; fetch its receipt again with: undersigned receipt {} --out FILE",
             submitted.index
         ))
     })?;
     Ok(path)
+}
+
+/// Writes a receipt to a new file.
+pub(super) fn write_receipt(path: &Path, receipt: &[u8]) -> Result<(), CliError> {
+    use std::io::Write as _;
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(receipt)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => receipt_exists(path, ""),
+        _ => CliError::file("write", path, &error),
+    })
+}
+
+/// A receipt is not written over another one.
+pub(super) fn receipt_exists(path: &Path, so: &str) -> CliError {
+    CliError::local(format!(
+        "{} exists already, and a receipt is never overwritten\nname another file with --out{so}",
+        path.display()
+    ))
 }
 
 /// A name for the receipt of an entry that no file has yet: `12.tlog-proof`, `12-2.tlog-proof` and so on.
@@ -191,10 +250,4 @@ fn free_name(index: u64) -> PathBuf {
     let names = std::iter::once(format!("{index}.tlog-proof"))
         .chain((2u32..).map(|number| format!("{index}-{number}.tlog-proof")));
     names.map(PathBuf::from).find(|path| !path.exists()).unwrap_or_default()
-}
-
-/// Reads an id that an answer or a person gave.
-pub(super) fn event_hash(what: &str, text: &str) -> Result<EventHash, CliError> {
-    EventHash::from_hex(text)
-        .map_err(|_| CliError::refused(format!("{text:?} is no {what}\nan id has 64 lower-case hex digits")))
 }

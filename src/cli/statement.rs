@@ -16,14 +16,20 @@ use crate::admission::check_text;
 use crate::keyring::PartyKey;
 
 const EXAMPLE: &str = "Example:
-  undersigned statement publish open-source-pledge --kind pledge --key ~/.ssh/example-org \\
+  undersigned statement publish open-source-pledge --kind pledge \\
+      --key ~/.ssh/example-org \\
       --text en=pledge.en.txt --courtesy pl=pledge.pl.txt
 
-The first line of each file is the title, the rest is the text. Once published a text cannot be changed:
+The first line of each file is the title, the rest is the text. Once published a text cannot be changed: \
 publish the same slug again for a new version, which starts with no signatures.";
+
+const GROUP_EXAMPLE: &str = "Examples:
+  undersigned statement publish our-pledge --text en=pledge.txt \\
+      --key ~/.ssh/example-org";
 
 /// Publish statements
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = GROUP_EXAMPLE)]
 pub(super) enum Verb {
     /// Publish a statement, or a new version of one
     #[command(after_help = EXAMPLE)]
@@ -90,7 +96,7 @@ fn publish(args: &PublishArgs, output: Output) -> Result<(), CliError> {
         statement: Some(args.slug.clone()),
         ..PrepareRequest::new("statement.version", key.id())
     };
-    let prepared = session.client.prepare(&request)?;
+    let prepared = session.prepare(&request, CliError::from)?;
     let (Some(statement), Some(after)) = (prepared.statement, prepared.after) else {
         return Err(CliError::refused(
             "the registry's answer does not name the statement and its head\nnothing was published; check that the address is the registry's",

@@ -13,10 +13,13 @@ use super::output::{Output, time};
 use super::progress::Progress;
 use super::words;
 
+const NO_POLICY: &str = "a receipt proves something only to somebody who knows the registry's key, and no policy is named
+name the policy file with --policy; get one from the operator or with: undersigned policy --out registry.policy, and compare its fingerprint with what the operator publishes elsewhere (more with --help)";
+
 const EXAMPLE: &str = "Example:
   undersigned verify 12.tlog-proof --policy registry.policy
 
-Needs no network. The policy is the trust anchor: get it once, compare its fingerprint by another way
+The first sentence says who did what, and where it stands. Needs no network. The policy is the trust anchor: get it once, compare its fingerprint by another way \
 (undersigned policy), and keep it.";
 
 /// Check receipts offline
@@ -27,15 +30,16 @@ pub(super) struct Args {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Trust anchor: a tlog-policy file
-    #[arg(long, value_name = "FILE", env = "UNDERSIGNED_POLICY")]
-    policy: PathBuf,
+    #[arg(long, value_name = "FILE", env = "UNDERSIGNED_POLICY", required = false)]
+    policy: Option<PathBuf>,
     /// Which registry is meant, if the policy does not say so: origin#hash
     #[arg(long, value_name = "ORIGIN#HASH")]
     registry: Option<String>,
 }
 
 pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
-    let trust = read_trust(&args.policy, args.registry.as_deref())?;
+    let policy = args.policy.as_deref().ok_or_else(|| CliError::usage(NO_POLICY))?;
+    let trust = read_trust(policy, args.registry.as_deref())?;
     let bar = Progress::of(u64::try_from(args.files.len()).unwrap_or(u64::MAX), "receipts", output);
     let mut answers = Vec::new();
     for file in &args.files {
@@ -53,6 +57,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
             "party": verified.party.to_string(),
             "registry": verified.registry.as_ref().map(RegistryId::to_text),
             "received": time(verified.received),
+            "summary": words.summary.join(" "),
             "proved": words.proved,
             "stated": words.stated,
             "not_proved": words.not_proved,
@@ -65,6 +70,8 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
 /// What a receipt proves, what the registry states, and what neither says.
 fn say(file: &Path, words: &words::Words, output: Output) {
     output.line(format!("{}: VERIFIED", file.display()));
+    words.summary.iter().for_each(|line| output.line(format!("  {line}")));
+    output.line("  What of this is proved, what the registry only states, and what is open:");
     for (title, list) in [
         ("proved", &words.proved),
         ("stated by the registry, checkable by replay", &words.stated),
@@ -98,8 +105,11 @@ pub(super) fn read_trust(policy: &Path, registry: Option<&str>) -> Result<Trust,
         })
         .transpose()?;
     Trust::parse(&text, registry).map_err(|error| {
+        if text.contains('\r') {
+            return changed(policy, "no trust anchor");
+        }
         CliError::refused(format!(
-            "{} is no trust anchor: {error}\nfetch it again with: undersigned policy --out FILE",
+            "{} is no trust anchor: {error}\nask whoever gave it to you for the file again, or fetch it: undersigned policy --out FILE",
             policy.display()
         ))
     })
@@ -108,11 +118,24 @@ pub(super) fn read_trust(policy: &Path, registry: Option<&str>) -> Result<Trust,
 fn check_file(file: &Path, trust: &Trust) -> Result<Verified, CliError> {
     let bytes = read_receipt(file)?;
     check(&bytes, trust).map_err(|message| {
+        if bytes.contains(&b'\r') {
+            return changed(file, "NOT VERIFIED");
+        }
         CliError::refused(format!(
-            "{}: NOT VERIFIED: {message}\nthis file proves nothing under this policy; ask for the receipt again, and check that the policy is the registry's",
+            "{}: NOT VERIFIED: {message}\nthis file proves nothing under this policy; ask for the receipt again (by mail: as an attachment), and check that the policy is the registry's",
             file.display()
         ))
     })
+}
+
+/// A file came with other line ends than it was made with, as text in a mail does. It is not mended here:
+/// what is verified are the bytes that came.
+fn changed(file: &Path, what: &str) -> CliError {
+    CliError::refused(format!(
+        "{}: {what}: its line ends were changed (CR LF), as mail programs and editors do\n\
+         ask for it again as an attachment, packed (zip) if that does not help",
+        file.display()
+    ))
 }
 
 fn read_receipt(file: &Path) -> Result<Vec<u8>, CliError> {

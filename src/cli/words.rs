@@ -1,15 +1,17 @@
 //! What a verified receipt says, in words: what is proved, what the registry only states, what is not
 //! proved.
 
-use undersigned_registry::event::{Body, Event};
+use undersigned_registry::event::{Body, Event, Text};
 use undersigned_registry::record::{COLUMN_WITHDRAWN, Status};
 use undersigned_registry::verify::Verified;
 
 use super::output::{shown, time};
 
-/// The three lists.
+/// Who did what, and the three lists.
 #[derive(Debug, Default)]
 pub(super) struct Words {
+    /// Two sentences: the act, and where it stands.
+    pub(super) summary: Vec<String>,
     pub(super) proved: Vec<String>,
     pub(super) stated: Vec<String>,
     pub(super) not_proved: Vec<String>,
@@ -20,8 +22,8 @@ pub(super) struct Words {
 /// Proved is what signatures and hashes show to somebody who trusts nobody but the log key's list of
 /// entries. Whose key it is, and what a party or a text is called, is what the registry's state says.
 pub(super) fn explain(verified: &Verified) -> Words {
-    let mut words = Words::default();
-    let Words { proved, stated, not_proved } = &mut words;
+    let mut words = Words { summary: summary(verified), ..Words::default() };
+    let Words { proved, stated, not_proved, .. } = &mut words;
     let said = describe(&verified.event, &format!("party {}", verified.party), None);
     for signer in &verified.signers {
         proved.push(format!("the key {} signed these words: {said}", signer.key));
@@ -54,6 +56,7 @@ pub(super) fn explain(verified: &Verified) -> Words {
     if let Some(title) = verified.title(language(&verified.event)) {
         stated.push(format!("the version is titled \"{}\"", shown(title)));
     }
+    texts(verified, proved, stated, not_proved);
     stated.push(format!("received at {} by the registry's clock", time(verified.received)));
     not_proved.push("the date: no witness has cosigned the tree".to_owned());
     endorsement(verified, stated, not_proved);
@@ -72,6 +75,72 @@ fn language(event: &Event) -> &str {
     }
 }
 
+/// The first words of `verify`: the act in the registry's names, without an id, and where it stands.
+fn summary(verified: &Verified) -> Vec<String> {
+    let language = language(&verified.event);
+    let name = verified.party_name(language).map(|name| format!("\"{}\"", shown(name)));
+    let domain = verified.party_record.as_ref().map(|record| match &record.domain {
+        Some(domain) if record.level < 2 => format!(", which claims the domain {domain},"),
+        Some(domain) => format!(", which controls the domain {domain},"),
+        None => ", which names no domain,".to_owned(),
+    });
+    let who = name.unwrap_or_else(|| format!("Party {}", verified.party)) + &domain.unwrap_or_default();
+    let title = verified.title(language).map(|title| format!("\"{}\"", shown(title)));
+    let version = match (title, &verified.version_record) {
+        (Some(title), Some(record)) => Some(format!("{title} (version {})", record.number)),
+        _ => None,
+    };
+    let act = match (&verified.event.body, version) {
+        (Body::Endorse { language, .. }, Some(version)) => {
+            format!("{who} endorsed {version}, as read in \"{language}\"")
+        }
+        (Body::Withdraw { .. }, Some(version)) => format!("{who} withdrew its endorsement of {version}"),
+        _ => act_of(verified, &who),
+    };
+    vec![
+        format!("{act}."),
+        format!(
+            "It is entry {} of the log {}, received at {} by its clock, in the tree of {} entries that the log key signed.",
+            verified.index,
+            verified.origin,
+            time(verified.received),
+            verified.tree_size
+        ),
+    ]
+}
+
+/// Which words were signed: the hash of each text, so that a copy can be compared.
+fn texts(
+    verified: &Verified,
+    proved: &mut Vec<String>,
+    stated: &mut Vec<String>,
+    not_proved: &mut Vec<String>,
+) {
+    let (texts, said) = match (&verified.event.body, &verified.version_record) {
+        (Body::StatementVersion { texts, .. }, _) => (texts, proved),
+        (Body::Endorse { .. } | Body::Withdraw { .. }, Some(record)) => {
+            stated.push(format!(
+                "it is version {} of statement {}, published by entry {}",
+                record.number, record.statement, record.entry
+            ));
+            (&record.texts, stated)
+        }
+        (Body::Endorse { .. } | Body::Withdraw { .. }, None) => {
+            not_proved.push("which words the version has: this receipt has no state path for it".to_owned());
+            return;
+        }
+        _ => return,
+    };
+    for Text { language, status, text, .. } in texts {
+        said.push(format!(
+            "the text in \"{language}\" ({}) has {} bytes and the SHA-256 {}",
+            status.name(),
+            text.size,
+            text.sha256.to_hex()
+        ));
+    }
+}
+
 /// Who did what, in one sentence.
 pub(super) fn act(verified: &Verified) -> String {
     let language = language(&verified.event);
@@ -79,8 +148,12 @@ pub(super) fn act(verified: &Verified) -> String {
         || format!("party {}", verified.party),
         |name| format!("party {}, called \"{}\",", verified.party, shown(name)),
     );
-    let statement = verified.title(language).map(|title| format!("\"{}\"", shown(title)));
-    describe(&verified.event, &name, statement.as_deref())
+    act_of(verified, &name)
+}
+
+fn act_of(verified: &Verified, name: &str) -> String {
+    let title = verified.title(language(&verified.event)).map(|title| format!("\"{}\"", shown(title)));
+    describe(&verified.event, name, title.as_deref())
 }
 
 fn describe(event: &Event, name: &str, title: Option<&str>) -> String {

@@ -66,13 +66,16 @@ party HASH, called "Org", endorsed "A pledge" (version HASH), as read in "en"
 entry    4 of test.registry.example/log
 event    HASH
 receipt  endorsed.tlog-proof (keep it: it proves this for ever, offline)
-note     checked against the policy that the registry itself serves; get the anchor by another way: undersigned policy
+note     checked against the policy that this registry serves of itself; from now on do better:
+         undersigned policy --out registry.policy     (once; then compare the fingerprint that
+         it prints with the one that the operator publishes elsewhere)
+         and add to every command: --policy registry.policy
 "#,
     );
     terminal.fails(
         "endorse pledge --key org",
         1,
-        "error: the party endorses this version already\nnothing to do; its receipt can be fetched again (undersigned receipt; undersigned show party lists the entries)\n",
+        "error: the party endorses this version already\nnothing to do; its receipt again: undersigned receipt HASH --out FILE\n",
     );
     terminal.says(
         "withdraw pledge --key org --policy registry.policy --out left.tlog-proof",
@@ -86,7 +89,7 @@ receipt  left.tlog-proof (keep it: it proves this for ever, offline)
     terminal.fails(
         "withdraw pledge --key org",
         1,
-        "error: the endorsement is withdrawn already\nnothing to do; its receipt can be fetched again (undersigned receipt; undersigned show party lists the entries)\n",
+        "error: the endorsement is withdrawn already\nnothing to do; its receipt again: undersigned receipt HASH --out FILE\n",
     );
     terminal.tabulates(
         "list signatories pledge",
@@ -122,10 +125,11 @@ sponsor  HASH (org.example, Org)
 versions  1
 version  HASH (number 1)
 
-language  text  title
-en  authentic  A pledge
+language  text  bytes  sha256 of the text  title
+en  authentic  22  HASH  A pledge
 
 0 standing, 1 withdrawn, as of 6 entries
+read a text: undersigned show statement pledge --text en
 "#,
     );
     terminal.tabulates(
@@ -146,6 +150,8 @@ HASH  1  Org
     );
     // A receipt is fetched again, also of what was superseded, and stands under the newest checkpoint.
     terminal.says("receipt 4 --out again.tlog-proof", "receipt of entry 4 written to again.tlog-proof\n");
+    let told = "error: again.tlog-proof exists already, and a receipt is never overwritten\nname another file with --out\n";
+    terminal.fails("receipt 5 --out again.tlog-proof", 4, told);
     let verified = terminal.succeeds("verify endorsed.tlog-proof again.tlog-proof --policy registry.policy");
     assert!(
         verified.contains("endorsed.tlog-proof: VERIFIED") && verified.contains("again.tlog-proof: VERIFIED")
@@ -164,6 +170,9 @@ fn verify_says_what_is_proved_and_needs_no_registry() {
     assert_eq!(
         masked(&said.out),
         r#"e.tlog-proof: VERIFIED
+  "Org", which claims the domain org.example, endorsed "A pledge" (version 1), as read in "en".
+  It is entry 4 of the log test.registry.example/log, received at TIME by its clock, in the tree of 5 entries that the log key signed.
+  What of this is proved, what the registry only states, and what is open:
   proved:
     - the key HASH signed these words: party HASH endorsed version HASH, as read in "en"
     - they are entry 4 of the log test.registry.example/log, in the tree of size 5 that the log key signed
@@ -174,6 +183,8 @@ fn verify_says_what_is_proved_and_needs_no_registry() {
     - the party's trust level is 0 (claimed)
     - the party claims the domain org.example
     - the version is titled "A pledge"
+    - it is version 1 of statement HASH, published by entry 3
+    - the text in "en" (authentic) has 22 bytes and the SHA-256 HASH
     - received at TIME by the registry's clock
     - after this entry the endorsement is active
     - after this entry the version has exactly 1 standing endorsement, and 0 withdrawn
@@ -219,6 +230,63 @@ fn verify_says_what_is_proved_and_needs_no_registry() {
     let said = terminal.run("verify absent --policy registry.policy");
     assert!(said.code == 4 && said.error.starts_with(file), "{said:?}");
     assert_eq!(terminal.run("verify e.tlog-proof --policy absent").code, 4);
+}
+
+/// A receipt and the policy go to somebody who has no registry to ask: by mail, which changes texts.
+#[test]
+fn a_third_person_checks_what_came_by_mail() {
+    let terminal = Terminal::with_pledge();
+    terminal.succeeds("endorse pledge --key org --policy registry.policy --out e.tlog-proof");
+    let text = terminal.succeeds("show statement pledge --text en");
+    let third = tempfile::tempdir().unwrap();
+    for name in ["e.tlog-proof", "registry.policy"] {
+        std::fs::copy(terminal.path(name), third.path().join(name)).unwrap();
+    }
+    let run = |line: &str| run_in(third.path(), "http://127.0.0.1:1", line);
+    let fingerprint =
+        |said: &str| said.lines().find(|line| line.starts_with("fingerprint")).unwrap().to_owned();
+    let offline = run("policy --file registry.policy");
+    assert_eq!((offline.code, offline.error.as_str()), (0, ""));
+    assert_eq!(fingerprint(&offline.out), fingerprint(&terminal.succeeds("policy")));
+    let said = run("verify e.tlog-proof --policy registry.policy");
+    assert_eq!(said.code, 0, "{said:?}");
+    // The text that came along is the one that was signed, and any other is not.
+    let sha256 = |bytes: &[u8]| undersigned_tlog::hash::sha256(&[bytes]).to_hex();
+    assert!(said.out.contains(&sha256(text.as_bytes())), "{}", said.out);
+    assert!(!said.out.contains(&sha256(b"We sign what we do not mean.\n")));
+    for (name, told) in [("e.tlog-proof", "NOT VERIFIED"), ("registry.policy", "no trust anchor")] {
+        let original = std::fs::read_to_string(third.path().join(name)).unwrap();
+        std::fs::write(third.path().join(name), original.replace('\n', "\r\n")).unwrap();
+        let said = run("verify e.tlog-proof --policy registry.policy");
+        let expected = format!(
+            "error: {name}: {told}: its line ends were changed (CR LF), as mail programs and editors do\nask for it again as an attachment, packed (zip) if that does not help\n"
+        );
+        assert_eq!((said.code, said.out.as_str(), said.error), (1, "", expected));
+        std::fs::write(third.path().join(name), original).unwrap();
+    }
+}
+
+/// An event was signed for the registry of the policy and sent to another one, which said only that it was
+/// not its own.
+#[test]
+fn nothing_is_signed_for_another_registry_than_the_one_that_answers() {
+    let terminal = Terminal::with_pledge();
+    let other = Terminal::new();
+    std::fs::copy(other.path("registry.policy"), terminal.path("other.policy")).unwrap();
+    for line in [
+        "endorse pledge --key org --policy other.policy",
+        "prepare endorse pledge --public-key org.pub --out event.txt --policy other.policy",
+    ] {
+        let said = terminal.run(line);
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{line}");
+        assert!(said.error.starts_with("error: the policy is that of the registry "), "{}", said.error);
+        assert!(
+            said.error.contains("\nnothing was signed; name the other policy with --policy"),
+            "{}",
+            said.error
+        );
+    }
+    assert!(!terminal.path("event.txt").exists());
 }
 
 #[test]
@@ -290,12 +358,47 @@ fn typical_mistakes_are_told_with_what_to_do() {
         (
             "endorse nothing --key org",
             1,
-            "error: there is no statement with this slug or id\ncheck the index, hash, slug or id\n",
+            "error: there is no statement with this slug or id\nsee which there are: undersigned list statements\n",
         ),
         (
             "endorse pledge --key org --version zz",
             1,
-            "error: \"zz\" is no version id\nan id has 64 lower-case hex digits\n",
+            "error: \"zz\" is no version id, which has 64 lower-case hex digits\nundersigned show statement pledge prints its newest version and the languages of that\n",
+        ),
+        (
+            "endorse pledge --key org --version 0000000000000000000000000000000000000000000000000000000000000000",
+            1,
+            "error: there is no such version of this statement\nundersigned show statement pledge prints its newest version and the languages of that\n",
+        ),
+        (
+            "endorse pledge --key org --language pl",
+            1,
+            "error: the version has no text in this language\nundersigned show statement HASH prints its newest version and the languages of that\n",
+        ),
+        (
+            "endorse Pledges --key org",
+            1,
+            "error: there is no statement with this slug or id\ndid you mean pledge? all of them: undersigned list statements\n",
+        ),
+        (
+            "endorse pledge --key org.pub",
+            4,
+            "error: org.pub is the public key, which cannot sign\nname the private key file, the one without .pub: org\n",
+        ),
+        (
+            "show party Org",
+            1,
+            "error: \"Org\" is neither the id of a party nor a domain, and names are not looked up\nundersigned list signatories SLUG prints the ids of those who signed, undersigned show party DOMAIN of those who claim a domain\n",
+        ),
+        (
+            "show statement pledge --text pl",
+            1,
+            "error: the statement has no text in \"pl\"\nname one of its languages with --text: en\n",
+        ),
+        (
+            "verify pledge.txt",
+            2,
+            "error: a receipt proves something only to somebody who knows the registry's key, and no policy is named\nname the policy file with --policy; get one from the operator or with: undersigned policy --out registry.policy, and compare its fingerprint with what the operator publishes elsewhere (more with --help)\n",
         ),
         (
             "endorse pledge --key gone",
@@ -305,7 +408,7 @@ fn typical_mistakes_are_told_with_what_to_do() {
         (
             "party create --name Org --domain Org.Example --key org",
             1,
-            "error: \"Org.Example\" is no domain of the log\nuse lower case and A-labels (xn--...), such as example.org\n",
+            "error: \"Org.Example\" is no domain of the log\nwrite the bare domain in lower case: org.example\n",
         ),
         (
             "statement publish Not_A_Slug --key org --text en=pledge.txt",
@@ -317,16 +420,20 @@ fn typical_mistakes_are_told_with_what_to_do() {
             1,
             "error: \"pledge.txt\" is no text to publish\nwrite LANGUAGE=FILE, such as en=pledge.txt\n",
         ),
-        ("show key zz", 1, "error: \"zz\" is no key id\nan id has 64 lower-case hex digits\n"),
+        (
+            "show key zz",
+            1,
+            "error: \"zz\" is no key id, which has 64 lower-case hex digits\nundersigned key show FILE prints that of a key file, undersigned show party ID those of a party\n",
+        ),
         (
             "show entry 99",
             1,
-            "error: there is no such entry in the published tree\ncheck the index, hash, slug or id\n",
+            "error: there is no such entry in the published tree\nname an entry by its index, from 0, or by the hash of its event; receipts and undersigned show party ID print them\n",
         ),
         (
             "list signatories pledge --at 999",
             1,
-            "error: at must be 1 to 4, the published tree size\nsee the parameter named in the detail\n",
+            "error: at must be 1 to 4, the published tree size\nsee what the command takes with --help\n",
         ),
         (
             "list statements --registry http://127.0.0.1:1",
@@ -413,10 +520,8 @@ fn the_help_of_every_verb_has_an_example() {
             .filter(|command| *command != "help")
             .map(|command| format!("{verb} {command}").trim().to_owned())
             .collect();
-        if commands.is_empty() {
-            verbs += 1;
-            assert!(has_example, "{line} has no example:\n{}", help.out);
-        }
+        verbs += usize::from(commands.is_empty());
+        assert!(has_example, "{line} has no example:\n{}", help.out);
         waiting.extend(commands);
     }
     assert!(verbs >= 25, "{verbs} verbs were found");

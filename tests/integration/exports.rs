@@ -39,7 +39,7 @@ fn signatories_are_exported_whole_and_harmless() {
     terminal.fails(
         "export signatories none --out x.csv",
         1,
-        "error: there is no statement with this slug or id\ncheck the index, hash, slug or id\n",
+        "error: there is no statement with this slug or id\nsee which there are: undersigned list statements\n",
     );
     assert!(!terminal.path("x.csv").exists());
     assert_eq!(terminal.json("export signatories pledge --out y.csv")["tree_size"], 8);

@@ -7,11 +7,10 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use undersigned_client::{Page, Signatory, all_pages};
-use undersigned_registry::id::VersionId;
 
+use super::super::naming::{about_statement, version_id};
 use super::super::output::Output;
 use super::super::progress::Progress;
-use super::super::signing::event_hash;
 use super::super::words::count;
 use super::super::{CliError, RegistryArgs};
 use super::write_new;
@@ -21,8 +20,8 @@ const EXAMPLE: &str = "Examples:
   undersigned export signatories open-source-pledge --out signatories.csv
   undersigned export signatories open-source-pledge --format jsonl --at 100
 
-The whole list is of one tree size, which is printed: give it with --at for the same list again. In CSV
-an apostrophe stands before whatever a spreadsheet would take for a formula; JSON lines have every text
+The whole list is of one tree size, which is printed: give it with --at for the same list again. In CSV \
+an apostrophe stands before whatever a spreadsheet would take for a formula; JSON lines have every text \
 as it is.";
 
 #[derive(Debug, clap::Args)]
@@ -60,14 +59,15 @@ pub(in super::super) fn run(args: &Args, output: Output) -> Result<(), CliError>
         return Err(super::exists(path));
     }
     let client = args.registry.client()?;
-    let version = args.version.as_deref().map(|id| event_hash("version id", id)).transpose()?;
-    let first = Page { at: args.at, version: version.map(|hash| VersionId(hash.0)), ..Page::largest() };
+    let version = args.version.as_deref().map(|id| version_id(&args.statement, id)).transpose()?;
+    let first = Page { at: args.at, version, ..Page::largest() };
     let bar = Progress::new("signatories", output);
     let mut pages = all_pages(first, |page| client.signatories(&args.statement, page));
     let mut rows = Rows::new(args.format)?;
     let mut number = 0_usize;
     for signatory in pages.by_ref() {
-        rows.add(&signatory?)?;
+        let signatory = signatory.map_err(|error| about_statement(&client, &args.statement, error))?;
+        rows.add(&signatory)?;
         number += 1;
         bar.advance(1);
     }
