@@ -11,6 +11,7 @@
 //! - [`checkpoint`]: signed tree heads (C2SP tlog-checkpoint);
 //! - [`policy`]: whom to trust (C2SP tlog-policy);
 //! - [`proof`]: the proof file (C2SP tlog-proof);
+//! - [`multi_proof`]: the proof file of several entries;
 //! - [`wire`]: the messages to witnesses (C2SP tlog-witness).
 //!
 //! Not here: files, sockets, clocks, randomness, threads. Callers pass bytes and times in.
@@ -24,6 +25,7 @@ pub mod codec;
 pub mod edge;
 pub mod hash;
 mod lines;
+pub mod multi_proof;
 pub mod note;
 pub mod policy;
 pub mod proof;

@@ -7,7 +7,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::hash::Hash;
-use crate::tree::PROOF_HASHES_MAX;
 
 /// Why a list of hash lines is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,9 +17,12 @@ pub enum HashLinesError {
         /// Which hash, counted from 1.
         number: usize,
     },
-    /// More than [`PROOF_HASHES_MAX`].
-    #[error("more than {PROOF_HASHES_MAX} hashes")]
-    TooMany,
+    /// More than the form has.
+    #[error("more than {hashes_max} hashes")]
+    TooMany {
+        /// The most that it has.
+        hashes_max: usize,
+    },
     /// The file ends before the empty line.
     #[error("no empty line after the hashes")]
     NotEnded,
@@ -48,13 +50,13 @@ impl<'a> Lines<'a> {
     }
 
     /// The hash lines up to and with the empty line that ends them.
-    pub(crate) fn hashes(&mut self) -> Result<Vec<Hash>, HashLinesError> {
+    pub(crate) fn hashes(&mut self, hashes_max: usize) -> Result<Vec<Hash>, HashLinesError> {
         let mut hashes = Vec::new();
         loop {
             match self.next_line() {
                 None => return Err(HashLinesError::NotEnded),
                 Some("") => return Ok(hashes),
-                Some(_) if hashes.len() == PROOF_HASHES_MAX => return Err(HashLinesError::TooMany),
+                Some(_) if hashes.len() == hashes_max => return Err(HashLinesError::TooMany { hashes_max }),
                 Some(line) => {
                     let number = hashes.len().saturating_add(1);
                     hashes.push(Hash::from_base64(line).map_err(|_| HashLinesError::NotAHash { number })?);

@@ -78,7 +78,7 @@ impl TlogProof {
             return Err(ProofFileError::Extra);
         }
         if hashes.len() > PROOF_HASHES_MAX {
-            return Err(HashLinesError::TooMany.into());
+            return Err(HashLinesError::TooMany { hashes_max: PROOF_HASHES_MAX }.into());
         }
         if checkpoint.is_empty() {
             return Err(ProofFileError::NoCheckpoint);
@@ -106,7 +106,7 @@ impl TlogProof {
         }
         let index = line.strip_prefix("index ").and_then(|index| decimal(index).ok());
         let index = index.map(LeafIndex::new).ok_or(ProofFileError::Index)?;
-        let hashes = lines.hashes()?;
+        let hashes = lines.hashes(PROOF_HASHES_MAX)?;
         Self::new(extra, index, hashes, lines.rest().to_vec())
     }
 

@@ -1,6 +1,6 @@
 //! The Merkle tree of RFC 6962, section 2.1: sizes, positions, roots and proofs.
 //!
-//! `prove` cuts proofs from a source of node hashes, `verify` checks them; the two share no code
+//! `prove` cuts proofs from a source of node hashes, `verify` and `multi` check them; they share no code
 //! beyond the types here, so that a slip in one is a failed check in the other.
 //!
 //! Not here: where node hashes are kept ([`crate::tile`], [`crate::edge`]), and who signed a root
@@ -10,10 +10,12 @@ use core::fmt;
 
 use crate::hash::Hash;
 
+mod multi;
 mod prove;
 mod verify;
 
-pub use prove::{ProveError, consistency_proof, inclusion_proof, root};
+pub use multi::{MULTI_LEAVES_MAX, MultiProofError, verify_multi_inclusion};
+pub use prove::{ProveError, consistency_proof, inclusion_proof, root, subtree_root};
 pub use verify::{ProofError, root_from_inclusion, verify_consistency, verify_inclusion};
 
 /// The most hashes that a proof in a note file or a witness request has (C2SP tlog-proof, tlog-witness).

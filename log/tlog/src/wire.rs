@@ -58,7 +58,7 @@ impl AddCheckpoint {
     /// More than 63 hashes, no checkpoint, or too long together.
     pub fn new(old: TreeSize, proof: Vec<Hash>, checkpoint: Vec<u8>) -> Result<Self, AddCheckpointError> {
         if proof.len() > PROOF_HASHES_MAX {
-            return Err(HashLinesError::TooMany.into());
+            return Err(HashLinesError::TooMany { hashes_max: PROOF_HASHES_MAX }.into());
         }
         if checkpoint.is_empty() {
             return Err(AddCheckpointError::NoCheckpoint);
@@ -84,7 +84,7 @@ impl AddCheckpoint {
         let old =
             lines.next_line().and_then(|line| line.strip_prefix("old ")).and_then(|old| decimal(old).ok());
         let old = old.map(TreeSize::new).ok_or(AddCheckpointError::Old)?;
-        let proof = lines.hashes()?;
+        let proof = lines.hashes(PROOF_HASHES_MAX)?;
         Self::new(old, proof, lines.rest().to_vec())
     }
 

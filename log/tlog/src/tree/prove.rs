@@ -41,6 +41,27 @@ pub fn root<N: Nodes>(size: TreeSize, nodes: &mut N) -> Result<Hash, ProveError<
     range_hash(0, size.get(), nodes).map_err(ProveError::Nodes)
 }
 
+/// The hash of node `index` of a layer of the tree of `size` leaves, counted from the leaves: of what the tree
+/// has of the leaves `index * 2^level .. (index + 1) * 2^level`. Layer by layer these are the nodes that several
+/// leaves at once are proved with.
+///
+/// # Errors
+/// The tree has no leaf there, or the source does not give a node.
+pub fn subtree_root<N: Nodes>(
+    level: u8,
+    index: u64,
+    size: TreeSize,
+    nodes: &mut N,
+) -> Result<Hash, ProveError<N::Error>> {
+    let outside = ProveError::IndexOutsideTree { index: LeafIndex::new(index), size };
+    let span = 1_u64.checked_shl(u32::from(level));
+    let start = span.and_then(|span| index.checked_mul(span));
+    let (Some(span), Some(start)) = (span, start.filter(|start| *start < size.get())) else {
+        return Err(outside);
+    };
+    range_hash(start, span.min(size.get() - start), nodes).map_err(ProveError::Nodes)
+}
+
 /// The audit path of a leaf, its sibling first (RFC 6962, section 2.1.1).
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 //!
 //! - `rfc6962`: the RFC's recursive definitions, written down a second time and sharing no code;
 //! - `tree`, `tiles`, `edge`: our tree against that, against `rs_merkle`, and against mutations;
+//! - `multi`: proofs of several leaves, and the forgeries that others accept;
 //! - `known`: the answers that other implementations gave;
 //! - `foreign`: the same questions to the crates `signed_note` and `tlog_tiles`;
 //! - `notes`: keys, signatures, checkpoints;
@@ -12,6 +13,7 @@
 mod edge;
 mod foreign;
 mod known;
+mod multi;
 mod notes;
 mod properties;
 mod rfc6962;

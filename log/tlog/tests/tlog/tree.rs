@@ -11,7 +11,7 @@ use crate::rfc6962::{Oracle, Raw};
 
 /// RFC 6962 in the terms of `rs_merkle` (its own hasher has no prefixes).
 #[derive(Clone)]
-struct Rfc6962;
+pub(crate) struct Rfc6962;
 
 impl Hasher for Rfc6962 {
     type Hash = Raw;

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use undersigned_tlog::codec::base64_encode;
 
 mod files;
+mod multi;
 mod notes;
 mod proofs;
 
