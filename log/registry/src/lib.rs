@@ -6,7 +6,8 @@
 //! - [`record`], [`state_tree`], [`state`]: the facts, and the root that commits to all of them;
 //! - [`rules`]: the admission law;
 //! - [`ledger`]: the law over a whole log, for the server, for recovery and for auditors;
-//! - [`receipt`], [`verify`]: the proof file of one entry, and what it proves.
+//! - [`receipt`], [`state_proof`]: the proof files of one entry, and of the state after it;
+//! - [`proof_file`]: which kind a file is; [`verify`]: what each proves.
 //!
 //! Not here: files, sockets, clocks, randomness, threads. Callers pass bytes and times in.
 #![no_std]
@@ -21,9 +22,11 @@ pub mod id;
 pub mod json;
 pub mod key;
 pub mod ledger;
+pub mod proof_file;
 pub mod receipt;
 pub mod record;
 pub mod rules;
 pub mod state;
+pub mod state_proof;
 pub mod state_tree;
 pub mod verify;

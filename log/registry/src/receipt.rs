@@ -56,11 +56,11 @@ pub struct Parts<'a> {
     pub checkpoint: &'a [u8],
 }
 
-/// Why no receipt can be made, which no entry and proof within their limits reach.
+/// Why no receipt or state proof can be made, which no entry and proof within their limits reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// Even the bare entry does not fit.
-    #[error("the receipt would be larger than 48,000 bytes")]
+    #[error("the file would be larger than its format allows")]
     TooLarge,
     /// The inclusion proof or the checkpoint has no place in a proof file.
     #[error("the parts are not those of a proof file")]
@@ -73,20 +73,36 @@ pub enum BuildError {
 /// # Errors
 /// The parts make no proof file, or even the bare entry does not fit.
 pub fn build(parts: &Parts<'_>) -> Result<Vec<u8>, BuildError> {
-    let fewer = (0..=parts.paths.len()).rev().filter_map(|count| parts.paths.get(..count));
+    build_within(parts, 0, RECEIPT_BYTES_MAX, None)
+}
+
+/// Writes a receipt, or a state proof where there is a question, of at most `bytes_max` bytes and with at
+/// least `paths_min` paths.
+pub(crate) fn build_within(
+    parts: &Parts<'_>,
+    paths_min: usize,
+    bytes_max: usize,
+    question: Option<&[u8]>,
+) -> Result<Vec<u8>, BuildError> {
+    let fewer = (paths_min..=parts.paths.len()).rev().filter_map(|count| parts.paths.get(..count));
     // At most PATHS_MAX + 2 writes of what fits an entry and its paths: bounded work on the rare large one.
     for (blobs, paths) in
         core::iter::once((parts.blobs, parts.paths)).chain(fewer.map(|paths| (&[][..], paths)))
     {
-        let receipt = write(parts, blobs, paths)?;
-        if receipt.len() <= RECEIPT_BYTES_MAX {
-            return Ok(receipt);
+        let file = write(parts, blobs, paths, question)?;
+        if file.len() <= bytes_max {
+            return Ok(file);
         }
     }
     Err(BuildError::TooLarge)
 }
 
-fn write(parts: &Parts<'_>, blobs: &[Vec<u8>], paths: &[StatePath]) -> Result<Vec<u8>, BuildError> {
+fn write(
+    parts: &Parts<'_>,
+    blobs: &[Vec<u8>],
+    paths: &[StatePath],
+    question: Option<&[u8]>,
+) -> Result<Vec<u8>, BuildError> {
     let mut extra = Vec::with_capacity(parts.entry.len() + 6_144);
     let mut object = ObjectWriter::new(&mut extra);
     if !blobs.is_empty() {
@@ -100,6 +116,9 @@ fn write(parts: &Parts<'_>, blobs: &[Vec<u8>], paths: &[StatePath]) -> Result<Ve
                 .text("proof", &codec::base64_encode(&path.proof))
                 .finish();
         });
+    }
+    if let Some(question) = question {
+        object.raw("question", question);
     }
     object.integer("v", 1).finish();
     TlogProof::new(Some(extra), LeafIndex::new(parts.index), parts.hashes.to_vec(), parts.checkpoint.to_vec())
@@ -213,7 +232,7 @@ impl Receipt {
 }
 
 /// RC-8, RC-9: the same path or blob twice would be a second file for the same proof.
-fn distinct<T: PartialEq>(name: &str, items: &[T]) -> Result<(), ParseError> {
+pub(crate) fn distinct<T: PartialEq>(name: &str, items: &[T]) -> Result<(), ParseError> {
     let twice = items
         .iter()
         .enumerate()
@@ -221,7 +240,7 @@ fn distinct<T: PartialEq>(name: &str, items: &[T]) -> Result<(), ParseError> {
     if twice { Err(MemberError::value(name, "a list in which nothing comes twice").into()) } else { Ok(()) }
 }
 
-fn path_of(place: &str, value: json::Value) -> Result<StatePath, MemberError> {
+pub(crate) fn path_of(place: &str, value: json::Value) -> Result<StatePath, MemberError> {
     let mut members = Members::of(place, value)?;
     let path = StatePath {
         prefix: codec::hex_decode(&members.text("prefix")?)

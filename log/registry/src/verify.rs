@@ -1,7 +1,8 @@
 //! What a receipt proves. Every binding is checked, and what is not proved is said.
 //!
 //! Follows `docs/spec/receipt.md`, rules RC-10 to RC-38. The input is a receipt and a trust anchor; no
-//! network, no clock, no state of the caller.
+//! network, no clock, no state of the caller. The other kinds of proof files are checked beside it: `state`
+//! for the answer to a question about the state, `entries` for several entries at once.
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -11,17 +12,23 @@ use undersigned_tlog::hash::Hash;
 use undersigned_tlog::policy::Policy;
 use undersigned_tlog::tree::{LeafIndex, verify_inclusion};
 
-use crate::entry;
+use crate::entry::{self, Entry};
 use crate::envelope::{CheckError, CheckedEnvelope};
-use crate::event::{BlobRef, Body, Ending, Event, NewKey};
+use crate::event::{BlobRef, Body, Ending, Event, NewKey, ParseError};
 use crate::id::{EventHash, KeyId, PartyId, RegistryId, StatementId, VersionId};
 use crate::key::Role;
-use crate::receipt::{self, Receipt};
+use crate::receipt::{self, Receipt, StatePath};
 use crate::record::{
     EndorsementRecord, KeyRecord, PartyRecord, Record, RegistryRecord, StateKey, StatementRecord, Status,
     VersionRecord,
 };
 use crate::state_tree::{self, Answer, SubtreeProof, Tally};
+
+mod entries;
+mod state;
+
+pub use entries::{VerifiedEntries, VerifiedEntry, verify_entries};
+pub use state::{StateAnswer, VerifiedState, verify_state};
 
 /// Whom the verifier trusts.
 #[derive(Debug, Clone)]
@@ -177,6 +184,20 @@ pub enum VerifyError {
     /// RC-29 to RC-35: a proved record is not what the law would have made of the entry.
     #[error("the state contradicts the entry: {0}")]
     Contradiction(&'static str),
+    /// SP-26, SP-27: the path shows something else than the question claims.
+    #[error("the state answers otherwise: {0}")]
+    OtherAnswer(&'static str),
+    /// MP-21 to MP-24: the entries are not where they claim to be in the checkpoint's tree.
+    #[error("the entries are not in the tree of the checkpoint: {0}")]
+    Entries(undersigned_tlog::tree::MultiProofError),
+    /// MP-25: an entry of a multi-proof that is none of the format.
+    #[error("entry {index}: {error}")]
+    Entry {
+        /// Its index.
+        index: u64,
+        /// The rule that it breaks.
+        error: ParseError,
+    },
     /// RC-36: a blob that nothing in the receipt names.
     #[error("blob {position} is not named by the entry or by a proved record")]
     ForeignBlob {
@@ -192,7 +213,9 @@ impl VerifyError {
         match self {
             Self::UnknownLog { .. } => "unknown-log",
             Self::Checkpoint(_) => "checkpoint",
-            Self::Inclusion(_) => "inclusion",
+            Self::Inclusion(_) | Self::Entries(_) => "inclusion",
+            Self::Entry { error, .. } => error.code(),
+            Self::OtherAnswer(_) => "other-answer",
             Self::Registry { .. } => "registry",
             Self::Check(error) => error.code(),
             Self::NotGenesis => "not-genesis",
@@ -299,9 +322,7 @@ pub fn verify(receipt: &Receipt, trust: &Trust) -> Result<Verified, VerifyError>
         head.root(),
     )
     .map_err(VerifyError::Inclusion)?;
-    let envelope = receipt.entry.envelope.clone().check()?;
-    let registry = check_registry(&envelope, head.origin().as_str(), trust.registry.as_ref())?;
-    check_place(&envelope, receipt.index, receipt.entry.received)?;
+    let (envelope, registry) = check_entry(&receipt.entry, receipt.index, head.origin(), trust)?;
     let records = prove_records(receipt, &envelope)?;
     let party = envelope.event().party.unwrap_or(PartyId(envelope.event_hash().0));
     let signers = signers(&records, &envelope, party, &registry, receipt.index)?;
@@ -327,6 +348,19 @@ pub fn verify(receipt: &Receipt, trust: &Trust) -> Result<Verified, VerifyError>
     bind_moved(&mut verified, &records, &registry)?;
     bind_blobs(&mut verified, &receipt.blobs)?;
     Ok(verified)
+}
+
+/// RC-23 to RC-26: what is asked of an entry at its index, whatever kind of file it is proved by.
+fn check_entry(
+    entry: &Entry,
+    index: u64,
+    origin: &Origin,
+    trust: &Trust,
+) -> Result<(CheckedEnvelope, RegistryId), VerifyError> {
+    let envelope = entry.envelope.clone().check()?;
+    let registry = check_registry(&envelope, origin.as_str(), trust.registry.as_ref())?;
+    check_place(&envelope, index, entry.received)?;
+    Ok((envelope, registry))
 }
 
 /// RC-24: which registry the entry is of.
@@ -374,19 +408,34 @@ fn prove_records(receipt: &Receipt, envelope: &CheckedEnvelope) -> Result<Vec<Pr
         if !called_for.iter().any(|key| key.as_bytes() == path.prefix) {
             return Err(VerifyError::ForeignPath { position });
         }
-        let refuse = |reason: String| VerifyError::Path { position, reason };
-        let proof = SubtreeProof::decode(&path.proof).map_err(|error| refuse(error.to_string()))?;
-        let verified = state_tree::verify(&proof, &path.prefix, &receipt.entry.state, Record::tally_of)
-            .map_err(|error| refuse(error.to_string()))?;
-        match &verified.answer {
-            Answer::Record { key, record, .. } if *key == path.prefix => {
-                let record = Record::decode(key, record).map_err(|error| refuse(error.to_string()))?;
-                proved.push(Proved { key: key.clone(), record, verified });
-            }
-            _ => return Err(refuse("it does not show the record that a receipt relies on".into())),
-        }
+        let verified = walk(path, position, &receipt.entry.state)?;
+        let record = record_at(&verified, path, position)?;
+        proved.push(Proved { key: path.prefix.clone(), record, verified });
     }
     Ok(proved)
+}
+
+/// RC-28, SP-24: the path is accepted for its prefix and the entry's root.
+fn walk(path: &StatePath, position: usize, root: &Hash) -> Result<state_tree::Verified, VerifyError> {
+    let refuse = |reason: String| VerifyError::Path { position, reason };
+    let proof = SubtreeProof::decode(&path.proof).map_err(|error| refuse(error.to_string()))?;
+    state_tree::verify(&proof, &path.prefix, root, Record::tally_of)
+        .map_err(|error| refuse(error.to_string()))
+}
+
+/// RC-28, SP-28: the path ends in the record whose key is its prefix.
+fn record_at(
+    verified: &state_tree::Verified,
+    path: &StatePath,
+    position: usize,
+) -> Result<Record, VerifyError> {
+    let refuse = |reason: String| VerifyError::Path { position, reason };
+    match &verified.answer {
+        Answer::Record { key, record, .. } if *key == path.prefix => {
+            Record::decode(key, record).map_err(|error| refuse(error.to_string()))
+        }
+        _ => Err(refuse("it does not show the record that belongs under its prefix".into())),
+    }
 }
 
 fn find<'a>(records: &'a [Proved], key: &StateKey) -> Option<&'a Proved> {
@@ -594,18 +643,27 @@ fn bind_endorsement(
 /// RC-36.
 fn bind_blobs(verified: &mut Verified, blobs: &[Vec<u8>]) -> Result<(), VerifyError> {
     let mut named = verified.event.blobs();
-    if let Some(record) = &verified.party_record {
-        named.extend(record.names.iter().map(|name| name.text));
-    }
-    if let Some(record) = &verified.version_record {
-        named.extend(record.texts.iter().flat_map(|text| [text.title, text.text]));
-    }
-    for (position, bytes) in blobs.iter().enumerate() {
-        let blob = BlobRef::of(bytes);
-        if !named.contains(&blob) {
-            return Err(VerifyError::ForeignBlob { position });
-        }
-        verified.blobs.push((blob, bytes.clone()));
-    }
+    named.extend(blobs_of(verified.party_record.as_ref(), verified.version_record.as_ref()));
+    verified.blobs = matched(&named, blobs)?;
     Ok(())
+}
+
+/// The texts that these records name.
+fn blobs_of(party: Option<&PartyRecord>, version: Option<&VersionRecord>) -> Vec<BlobRef> {
+    let names = party.into_iter().flat_map(|record| record.names.iter().map(|name| name.text));
+    let texts = version.into_iter().flat_map(|record| &record.texts);
+    names.chain(texts.flat_map(|text| [text.title, text.text])).collect()
+}
+
+/// RC-36, SP-30: each blob is one that is named.
+fn matched(named: &[BlobRef], blobs: &[Vec<u8>]) -> Result<Vec<(BlobRef, Vec<u8>)>, VerifyError> {
+    let known = |(position, bytes): (usize, &Vec<u8>)| {
+        let blob = BlobRef::of(bytes);
+        if named.contains(&blob) {
+            Ok((blob, bytes.clone()))
+        } else {
+            Err(VerifyError::ForeignBlob { position })
+        }
+    };
+    blobs.iter().enumerate().map(known).collect()
 }

@@ -7,6 +7,7 @@
 //! - `cases`, `law`: every refusal of the admission law, and the stories around it;
 //! - `histories`: random logs, the root after every entry, following and undoing;
 //! - `receipts`: proof files of every event type, their mutations and their limits;
+//! - `state_proofs`, `multi_proofs`: the other kinds of proof files;
 //! - `vectors`: the tables that every language reads, under `tests/vectors/registry`;
 //! - `tidy`: rules, code and tests name each other.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
@@ -16,8 +17,10 @@ mod codec;
 mod fixture;
 mod histories;
 mod law;
+mod multi_proofs;
 mod naive;
 mod receipts;
 mod signatures;
+mod state_proofs;
 mod tidy;
 mod vectors;

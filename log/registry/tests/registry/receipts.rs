@@ -29,7 +29,7 @@ use crate::fixture::{
 };
 
 /// RFC 6962, section 2.1, over leaf hashes.
-fn tree_root(leaves: &[Hash]) -> Hash {
+pub(crate) fn tree_root(leaves: &[Hash]) -> Hash {
     match leaves {
         [] => sha256(&[]),
         [leaf] => *leaf,
@@ -41,7 +41,7 @@ fn tree_root(leaves: &[Hash]) -> Hash {
 }
 
 /// RFC 6962, section 2.1.1.
-fn audit_path(index: usize, leaves: &[Hash]) -> Vec<Hash> {
+pub(crate) fn audit_path(index: usize, leaves: &[Hash]) -> Vec<Hash> {
     if leaves.len() <= 1 {
         return Vec::new();
     }
@@ -61,6 +61,15 @@ pub(crate) fn checkpoint_of(origin: &str, signer: &NoteSigner, size: usize, root
     SignedCheckpoint::sign(checkpoint, signer).unwrap().bytes()
 }
 
+/// The checkpoint of a log that no policy here names.
+pub(crate) fn foreign_checkpoint(size: usize, root: Hash) -> Vec<u8> {
+    checkpoint_of("other.example", &other_signer(), size, root)
+}
+
+fn other_signer() -> NoteSigner {
+    NoteSigner::from_seed(KeyName::new("other.example").unwrap(), &[9; 32]).unwrap()
+}
+
 pub(crate) fn policy_text(registry: Option<&RegistryId>) -> String {
     let origin = Origin::new(ORIGIN).unwrap();
     let comment = registry.map(|registry| (&origin, registry.genesis().0));
@@ -72,10 +81,10 @@ pub(crate) fn policy_text(registry: Option<&RegistryId>) -> String {
 pub(crate) struct Log {
     pub(crate) registry: RegistryId,
     pub(crate) entries: Vec<Vec<u8>>,
-    leaves: Vec<Hash>,
+    pub(crate) leaves: Vec<Hash>,
     cuts: Vec<Vec<StatePath>>,
     /// The records after each entry.
-    states: Vec<Vec<(Vec<u8>, Record)>>,
+    pub(crate) states: Vec<Vec<(Vec<u8>, Record)>>,
 }
 
 impl Log {
@@ -297,7 +306,7 @@ pub(crate) struct Refused {
     pub(crate) code: &'static str,
 }
 
-fn rebuilt(
+pub(crate) fn rebuilt(
     file: &[u8],
     change: impl FnOnce(&mut Vec<u8>, &mut u64, &mut Vec<Hash>, &mut Vec<u8>),
 ) -> Vec<u8> {
@@ -310,7 +319,7 @@ fn rebuilt(
     TlogProof::new(Some(extra), LeafIndex::new(index), hashes, checkpoint).unwrap().to_bytes()
 }
 
-fn with_extra(file: &[u8], path: &[&str], new: Option<Value>) -> Vec<u8> {
+pub(crate) fn with_extra(file: &[u8], path: &[&str], new: Option<Value>) -> Vec<u8> {
     rebuilt(file, |extra, _, _, _| *extra = changed(extra, path, new))
 }
 
@@ -431,9 +440,9 @@ pub(crate) fn refused(story: &Story) -> Vec<Refused> {
         None,
     );
 
-    let other_signer = NoteSigner::from_seed(KeyName::new("other.example").unwrap(), &[9; 32]).unwrap();
+    let other_signer = other_signer();
     let root = tree_root(&log.leaves);
-    let elsewhere = checkpoint_of("other.example", &other_signer, size, root);
+    let elsewhere = foreign_checkpoint(size, root);
     let foreign = rebuilt(&file, |_, _, _, checkpoint| *checkpoint = elsewhere.clone());
     case(
         "the checkpoint of a log that the policy does not name",
@@ -544,7 +553,7 @@ pub(crate) fn refused(story: &Story) -> Vec<Refused> {
     cases
 }
 
-fn tree_of(records: &[(Vec<u8>, Record)]) -> SumTree<Record> {
+pub(crate) fn tree_of(records: &[(Vec<u8>, Record)]) -> SumTree<Record> {
     let mut tree = SumTree::new();
     for (key, record) in records {
         tree.insert(key, record.clone()).unwrap();

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 const PAGES: &[(&str, &[&str])] = &[
     ("entry.md", &["EN"]),
     ("events.md", &["EV", "RE", "LA"]),
+    ("multi-proof.md", &["MP"]),
     ("receipt.md", &["RC"]),
+    ("state-proof.md", &["SP"]),
     ("state-tree.md", &["ST"]),
     ("storage.md", &["SO"]),
 ];

@@ -9,16 +9,18 @@ use serde_json::{Value, json};
 use undersigned_registry::entry::{Entry, leaf};
 use undersigned_registry::envelope::Submission;
 use undersigned_registry::event::{Event, ParseError, event_hash, signable};
-use undersigned_registry::id::RegistryId;
+use undersigned_registry::id::{PartyId, RegistryId};
 use undersigned_registry::key::{KeyType, key_id, registrable, verifying_key};
 use undersigned_registry::ledger::{AdmitError, Ledger, Verdict};
 use undersigned_registry::record::Record;
+use undersigned_registry::state_proof::Question;
+use undersigned_registry::verify::{StateAnswer, VerifiedEntries, VerifiedState};
 use undersigned_tlog::codec::{hex_decode, hex_decode_array, hex_encode};
 use undersigned_tlog::hash::sha256;
 
 use crate::codec::{self, Case};
 use crate::fixture::{admin, recovery, sign_key};
-use crate::{cases, receipts, signatures};
+use crate::{cases, multi_proofs, receipts, signatures, state_proofs};
 
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/registry"))
@@ -397,4 +399,140 @@ fn texts() {
             .collect::<Vec<_>>()
     };
     kept("texts.json", &json!({ "accept": row(false), "refuse": row(true) }));
+}
+
+/// The rows of proof files that are refused, and what comes of them.
+fn refused_files(cases: &[receipts::Refused], bytes_max: usize) -> Vec<Value> {
+    cases
+        .iter()
+        .filter(|case| case.file.len() <= bytes_max)
+        .map(|case| {
+            json!({ "about": case.about, "rules": case.rules, "policy": case.policy,
+                "file": core::str::from_utf8(&case.file).unwrap(),
+                "registry": case.registry.as_ref().map(RegistryId::to_text), "code": case.code })
+        })
+        .collect()
+}
+
+/// Judges every row of a table of proof files.
+fn judge_files<T>(
+    read: &Value,
+    check: impl Fn(&[u8], &str, Option<&RegistryId>) -> Result<T, &'static str>,
+    say: impl Fn(&T) -> Value,
+) {
+    let judged = |row: &Value| {
+        let registry = row["registry"].as_str().map(|text| RegistryId::parse(text).unwrap());
+        check(row["file"].as_str().unwrap().as_bytes(), row["policy"].as_str().unwrap(), registry.as_ref())
+    };
+    for row in read["accept"].as_array().unwrap() {
+        assert_eq!(
+            say(&judged(row).unwrap_or_else(|code| panic!("{code}"))),
+            row["proved"],
+            "{}",
+            row["about"]
+        );
+    }
+    for row in read["refuse"].as_array().unwrap() {
+        assert_eq!(judged(row).err(), row["code"].as_str(), "{}", row["about"]);
+    }
+}
+
+#[test]
+fn state_proofs() {
+    let story = receipts::story();
+    let say = |verified: &VerifiedState| {
+        let columns: Vec<Value> =
+            verified.tally.columns().map(|(column, count)| json!([column, count])).collect();
+        let (answer, status) = match &verified.answer {
+            StateAnswer::Count => ("count", None),
+            StateAnswer::Status(record) => ("status", Some(record.status.name())),
+            StateAnswer::Absent => ("absent", None),
+        };
+        json!({
+            "answer": answer, "status": status, "size": verified.size, "tree_size": verified.tree_size,
+            "tally": columns, "next_due": verified.next_due, "state": verified.state.to_hex(),
+            "version": verified.question.version().to_string(),
+            "party": verified.question.party().map(|party| party.to_string()),
+            "registry": verified.registry.as_ref().map(RegistryId::to_text), "title": verified.title("en"),
+            "level": verified.party_record.as_ref().map(|record| record.level),
+        })
+    };
+    let (log, version, size) = (&story.log, story.of.1, story.log.entries.len());
+    let count = Question::Count { version };
+    let operator = log.registry.operator();
+    let questions = [
+        ("none has endorsed", story.endorse - 1, size, count),
+        ("one has endorsed: the path ends in its record", story.endorse, size, count),
+        ("two have endorsed", story.endorse + 1, size, count),
+        ("one stands, one is withdrawn", story.withdraw + 1, size, count),
+        ("the newest state: N is M", size, size, count),
+        ("before the version was there", 2, size, count),
+        (
+            "an endorsement that stands, moved by an older entry",
+            size,
+            size,
+            Question::Status { version, party: story.mill },
+        ),
+        ("a withdrawn endorsement", size, size, Question::Status { version, party: story.harbour }),
+        ("a party that has not endorsed", size, size, Question::Absent { version, party: operator }),
+        (
+            "a party that had not endorsed yet",
+            story.endorse,
+            size,
+            Question::Absent { version, party: story.mill },
+        ),
+        (
+            "a party that is none",
+            size,
+            size,
+            Question::Absent { version, party: PartyId(sha256(&[b"nobody"])) },
+        ),
+    ];
+    let accept: Vec<Value> = questions
+        .iter()
+        .map(|(about, n, m, question)| {
+            let file = log.state_proof(*n, *m, question);
+            let proved = say(&state_proofs::check(&file, &story.policy, None).unwrap());
+            json!({ "about": about, "rules": ["SP-1", "SP-3", "SP-5", "SP-6", "SP-8", "SP-32", "SP-33"],
+                "policy": story.policy, "file": core::str::from_utf8(&file).unwrap(), "proved": proved })
+        })
+        .collect();
+    let refuse = refused_files(&state_proofs::refused(&story), 64_000);
+    let made = json!({ "accept": accept, "refuse": refuse, "large": state_proofs::large() });
+    judge_files(&kept("state-proofs.json", &made), state_proofs::check, say);
+}
+
+#[test]
+fn multi_proofs() {
+    let story = receipts::story();
+    let say = |verified: &VerifiedEntries| {
+        let entries: Vec<Value> = verified
+            .entries
+            .iter()
+            .map(|entry| {
+                json!({ "index": entry.index, "event_hash": entry.event_hash.to_string(),
+                    "party": entry.party.to_string(), "received": entry.received })
+            })
+            .collect();
+        json!({ "tree_size": verified.tree_size, "entries": entries,
+            "registry": verified.registry.as_ref().map(RegistryId::to_text) })
+    };
+    let all: Vec<usize> = (0..story.log.entries.len()).collect();
+    let accept: Vec<Value> = [
+        ("one entry", &[story.endorse][..]),
+        ("two entries", &[1, story.endorse]),
+        ("first and last", &[0, all.len() - 1]),
+        ("all entries: no hashes", &all),
+    ]
+    .iter()
+    .map(|(about, places)| {
+        let file = story.log.multi_proof(places);
+        let proved = say(&multi_proofs::check(&file, &story.policy, None).unwrap());
+        json!({ "about": about, "rules": ["MP-1", "MP-12", "MP-30"], "policy": story.policy,
+            "file": core::str::from_utf8(&file).unwrap(), "proved": proved })
+    })
+    .collect();
+    let refuse = refused_files(&multi_proofs::refused(&story), usize::MAX);
+    let made = json!({ "accept": accept, "refuse": refuse });
+    judge_files(&kept("multi-proofs.json", &made), multi_proofs::check, say);
 }

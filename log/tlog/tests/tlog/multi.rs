@@ -48,7 +48,7 @@ fn agrees(oracle: &Oracle, tree: &MerkleTree<Rfc6962>, places: &[usize], count: 
     assert!(theirs.verify(*root.as_bytes(), places, &hashes, count));
 }
 
-/// MP-10 to MP-12, MP-23, MP-24: all sizes to 70 with all subsets of one and two, and all subsets to 10.
+/// MP-10, MP-11, MP-12, MP-23, MP-24: all sizes to 70 with all subsets of one and two, and all subsets to 10.
 #[test]
 fn every_small_subset_is_proved_as_rs_merkle_lays_it_out() {
     let oracle = Oracle::counting(70);

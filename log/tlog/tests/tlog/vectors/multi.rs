@@ -109,7 +109,7 @@ fn multi_proof() {
     check_table("multi-proof.json", about, vec![], cases);
 }
 
-/// MP-1 to MP-5.
+/// MP-1, MP-2, MP-3, MP-4, MP-5.
 #[test]
 fn multi_proof_file() {
     let note = note();
