@@ -3,6 +3,8 @@
 //! Everything here reads files that never change; the last few full bundles are kept in memory. Nothing
 //! is believed: who needs certainty compares with a root that was signed.
 
+mod multi;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 

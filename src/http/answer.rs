@@ -140,18 +140,23 @@ pub(super) fn receipt(
     receipt::build(&parts).map_err(|error| Problem::internal(&error))
 }
 
-fn check_paths(entry: &[u8], paths: &[receipt::StatePath], index: u64) -> Result<(), Problem> {
+/// Walks state paths to the root in the entry, each before it leaves.
+pub(super) fn check_paths(
+    entry: &[u8],
+    paths: &[receipt::StatePath],
+    index: u64,
+) -> Result<Vec<state_tree::Verified>, Problem> {
     if paths.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let wrong = |reason: String| Problem::internal(&format!("state path of entry {index}: {reason}"));
     let root = state_root(entry).ok_or_else(|| wrong("the entry has no state".to_owned()))?;
-    for path in paths {
+    let walk = |path: &receipt::StatePath| {
         let proof = SubtreeProof::decode(&path.proof).map_err(|error| wrong(error.to_string()))?;
         state_tree::verify(&proof, &path.prefix, &root, Record::tally_of)
-            .map_err(|error| wrong(error.to_string()))?;
-    }
-    Ok(())
+            .map_err(|error| wrong(error.to_string()))
+    };
+    paths.iter().map(walk).collect()
 }
 
 /// The state root stands at a fixed place near the end of every entry: `"state":"<64 hex>","v":1}`.
@@ -163,7 +168,11 @@ fn state_root(entry: &[u8]) -> Option<Hash> {
 
 /// Without what was cut at the entry only the event itself says which blobs it names.
 fn small_blobs_of_entry(bytes: &[u8]) -> Vec<BlobRef> {
-    let named = entry::Entry::parse(bytes).map(|entry| entry.envelope.event().blobs()).unwrap_or_default();
+    small_blobs(entry::Entry::parse(bytes).map(|entry| entry.envelope.event().blobs()).unwrap_or_default())
+}
+
+/// Those of the blobs that are small enough to travel along.
+pub(super) fn small_blobs(named: Vec<BlobRef>) -> Vec<BlobRef> {
     let mut left = receipt::RECEIPT_BLOBS_BYTES_MAX;
     named
         .into_iter()
@@ -178,7 +187,7 @@ fn small_blobs_of_entry(bytes: &[u8]) -> Vec<BlobRef> {
 }
 
 /// Blobs that are still there; an erased one is left out.
-fn blobs(reader: &LogReader, refs: &[BlobRef]) -> Result<Vec<Vec<u8>>, Problem> {
+pub(super) fn blobs(reader: &LogReader, refs: &[BlobRef]) -> Result<Vec<Vec<u8>>, Problem> {
     let mut blobs = Vec::with_capacity(refs.len());
     for blob in refs {
         match reader.blob(&blob.sha256) {

@@ -2,6 +2,7 @@
 //!
 //! - `submit`: signatories send events and get receipts;
 //! - `proofs`: auditors get entries, receipts and proofs;
+//! - `state_proof`: answers of the state with their proof; `multi_proof`: several entries with one proof;
 //! - `lists`: everybody gets statements and parties;
 //! - `signatories`: who signed, as JSON, CSV and JSON lines;
 //! - `query`: what a request asks for;
@@ -26,6 +27,7 @@ mod door;
 mod head;
 mod health;
 mod lists;
+mod multi_proof;
 mod observe;
 mod openapi;
 mod pages;
@@ -35,6 +37,7 @@ mod problems;
 mod proofs;
 mod query;
 mod signatories;
+mod state_proof;
 mod submit;
 mod views;
 
@@ -138,6 +141,8 @@ fn routes() -> OpenApiRouter<Handle> {
         .routes(routes!(prepare::prepare))
         .routes(routes!(proofs::inclusion))
         .routes(routes!(proofs::consistency))
+        .routes(routes!(multi_proof::multi))
+        .routes(routes!(state_proof::state))
         .routes(routes!(lists::statements))
         .routes(routes!(lists::statement))
         .routes(routes!(signatories::signatories))

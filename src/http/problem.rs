@@ -95,6 +95,12 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         "sign with a key of the party that acts",
     ),
     (
+        "has-endorsed",
+        StatusCode::CONFLICT,
+        "the party has an endorsement of this version",
+        "ask for its status instead (question=status, undersigned prove status)",
+    ),
+    (
         "head-broken",
         StatusCode::BAD_REQUEST,
         "the head of the request can be read in two ways",
@@ -254,6 +260,12 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         StatusCode::FORBIDDEN,
         "this registry admits by invitation",
         "ask the operator to sign the event as well",
+    ),
+    (
+        "not-endorsed",
+        StatusCode::NOT_FOUND,
+        "the party has no endorsement of this version",
+        "ask for its absence instead (question=absent, undersigned prove absent)",
     ),
     ("not-operator", StatusCode::FORBIDDEN, "only the operator may do this", "sign with the operator's key"),
     (

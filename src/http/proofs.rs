@@ -18,8 +18,8 @@ use super::query::{Form, NoParameters, Parameters, Segment, maybe_number, negoti
 use super::submit::receipt_response;
 use crate::node::Handle;
 
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const VARY: (HeaderName, HeaderValue) = (header::VARY, HeaderValue::from_static("accept"));
+pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(super) const VARY: (HeaderName, HeaderValue) = (header::VARY, HeaderValue::from_static("accept"));
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct EntryView {
@@ -239,6 +239,6 @@ fn no_checkpoint(published: TreeSize) -> Problem {
     ))
 }
 
-fn base64(hashes: &[Hash]) -> Vec<String> {
+pub(super) fn base64(hashes: &[Hash]) -> Vec<String> {
     hashes.iter().map(Hash::to_base64).collect()
 }

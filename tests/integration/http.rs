@@ -71,7 +71,7 @@ fn post(server: &Server, body: &[u8]) -> Answer {
 pub(crate) struct Running {
     _folder: tempfile::TempDir,
     pub(crate) server: Server,
-    trust: Trust,
+    pub(crate) trust: Trust,
     pub(crate) registry: RegistryId,
 }
 

@@ -17,6 +17,7 @@ mod keys;
 mod lists;
 mod operators;
 mod pages;
+mod proofs;
 mod refused;
 mod repeats;
 mod replay;

@@ -10,7 +10,7 @@
 //! - [`ClientError`]: refused, not now, or fault, each with what to do next;
 //! - files: checkpoint, tiles, bundles, blobs, as bytes;
 //! - [`Submitted`], [`Prepared`]: what signatories need;
-//! - [`EntryAnswer`], [`Inclusion`], [`Consistency`]: what auditors need;
+//! - [`EntryAnswer`], [`Inclusion`], [`Consistency`], [`StateQuestion`]: what auditors need;
 //! - [`Statement`], [`Signatory`], [`Party`], [`KeyInfo`]: what everybody asks, in pages ([`all_pages`]);
 //! - [`RegistryInfo`]: what a registry says of itself.
 //!
@@ -47,6 +47,6 @@ pub use lists::{
 };
 pub use pages::{AllPages, Listing, PAGE_LIMIT_MAX, Page, all_pages};
 pub use prepare::{PrepareRequest, Prepared};
-pub use proofs::{Consistency, EntryAnswer, Inclusion};
+pub use proofs::{Consistency, EntryAnswer, Inclusion, StateOf, StateQuestion};
 pub use submit::Submitted;
 pub use transport::{ANSWER_BYTES_MAX, LIST_BYTES_MAX, PROBLEM_BYTES_MAX};

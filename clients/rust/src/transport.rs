@@ -55,6 +55,13 @@ impl Client {
         }
     }
 
+    /// Gets the plain text of what also comes as JSON.
+    pub(crate) fn get_text(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, ClientError> {
+        let url = self.address.join(path);
+        let response = self.agent.get(&url).header("accept", "text/plain").call();
+        Ok(checked(&url, read(&url, response, bytes_max)?)?.body)
+    }
+
     /// Gets JSON and reads it into a type.
     pub(crate) fn get_json<A: DeserializeOwned>(
         &self,

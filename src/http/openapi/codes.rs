@@ -109,6 +109,8 @@ const OPERATIONS: &[(&str, &[&[&str]])] = &[
     ("receipt", &[QUERY, NAMED, INDEX]),
     ("inclusion", &[QUERY]),
     ("consistency", &[QUERY]),
+    ("multi", &[QUERY, &["reads-busy"]]),
+    ("state", &[QUERY, NAMED, STATE, &["has-endorsed", "not-endorsed"]]),
     ("statements", &[QUERY, INDEX]),
     ("statement", &[QUERY, NAMED, STATE]),
     ("signatories", &[QUERY, NAMED, STATE, INDEX]),
