@@ -334,20 +334,25 @@ fn warn_unanchored(subject: &Subject, output: Output) {
     }
 }
 
-fn exists(path: &Path) -> CliError {
+pub(super) fn exists(path: &Path) -> CliError {
     CliError::local(format!(
         "{} exists already, and it was left as it is\nname another file with --out",
         path.display()
     ))
 }
 
-/// Writes a new file.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+/// Writes a new file; one that cannot be written whole is removed again.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     use std::io::Write as _;
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-    file.and_then(|mut file| file.write_all(bytes)).map_err(|error| match error.kind() {
+    let mut file = file.map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => exists(path),
         _ => CliError::file("write", path, &error),
+    })?;
+    file.write_all(bytes).map_err(|error| {
+        // What is left is ours and broken; if it cannot be removed either, the error below is told.
+        let _ = std::fs::remove_file(path);
+        CliError::file("write", path, &error)
     })
 }
 

@@ -22,6 +22,7 @@ mod output;
 mod party;
 mod policy;
 mod progress;
+mod prove;
 mod receipt;
 mod repair;
 mod replay;
@@ -86,6 +87,8 @@ enum Verb {
     Submit(foreign::SubmitArgs),
     Receipt(receipt::Args),
     #[command(subcommand)]
+    Prove(prove::Verb),
+    #[command(subcommand)]
     Repair(repair::Verb),
     Replay(replay::Args),
     Policy(policy::Args),
@@ -136,6 +139,7 @@ pub fn run() -> ExitCode {
         Verb::Repair(verb) => repair::run(&verb, output),
         Verb::Replay(args) => replay::run(&args, output),
         Verb::Receipt(args) => receipt::run(&args, output),
+        Verb::Prove(verb) => prove::run(&verb, output),
         Verb::Policy(args) => policy::run(&args, output),
         Verb::Verify(args) => verify::run(&args, output),
         Verb::Audit(args) => audit::run(&args, output),

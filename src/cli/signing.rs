@@ -191,14 +191,7 @@ pub(super) fn report_with(
     output.line(format!("event    {}", verified.event_hash));
     output.line(format!("receipt  {} (keep it: it proves this for ever, offline)", path.display()));
     if !session.anchored {
-        output.line(
-            "note     checked against the policy that this registry serves of itself; from now on do better:",
-        );
-        output.line(
-            "         undersigned policy --out registry.policy     (once; then compare the fingerprint that",
-        );
-        output.line("         it prints with the one that the operator publishes elsewhere)");
-        output.line("         and add to every command: --policy registry.policy");
+        note_unanchored(output);
     }
     let mut object = json!({
         "index": verified.index,
@@ -213,6 +206,18 @@ pub(super) fn report_with(
     }
     output.object(&object);
     Ok(path)
+}
+
+/// Says that the registry vouched for itself, and how to do better.
+pub(super) fn note_unanchored(output: Output) {
+    output.line(
+        "note     checked against the policy that this registry serves of itself; from now on do better:",
+    );
+    output.line(
+        "         undersigned policy --out registry.policy     (once; then compare the fingerprint that",
+    );
+    output.line("         it prints with the one that the operator publishes elsewhere)");
+    output.line("         and add to every command: --policy registry.policy");
 }
 
 /// Writes a receipt file.

@@ -1,32 +1,37 @@
-//! `verify`: checks receipts with the network off, and says what they prove.
+//! `verify`: checks proof files of every kind with the network off, and says what they prove.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use undersigned_client::Client;
 use undersigned_registry::id::RegistryId;
-use undersigned_registry::receipt::{RECEIPT_BYTES_MAX, Receipt};
-use undersigned_registry::verify::{Trust, Verified, verify};
+use undersigned_registry::proof_file::{PROOF_FILE_BYTES_MAX, ProofFile};
+use undersigned_registry::receipt::Receipt;
+use undersigned_registry::record::LEVEL_MAX;
+use undersigned_registry::verify::{
+    StateAnswer, Trust, Verified, VerifiedEntries, VerifiedState, verify, verify_entries, verify_state,
+};
 
 use super::CliError;
 use super::output::{Output, time};
 use super::progress::Progress;
 use super::words;
 
-const NO_POLICY: &str = "a receipt proves something only to somebody who knows the registry's key, and no policy is named
+const NO_POLICY: &str = "a proof is worth something only to somebody who knows the registry's key, and no policy is named
 name the policy file with --policy; get one from the operator or with: undersigned policy --out registry.policy, and compare its fingerprint with what the operator publishes elsewhere (more with --help)";
 
-const EXAMPLE: &str = "Example:
+const EXAMPLE: &str = "Examples:
   undersigned verify 12.tlog-proof --policy registry.policy
+  undersigned verify count.tlog-proof absent.tlog-proof --policy registry.policy
 
 The first sentence says who did what, and where it stands. Needs no network. The policy is the trust anchor: get it once, compare its fingerprint by another way \
 (undersigned policy), and keep it.";
 
-/// Check receipts offline
+/// Check receipts and other proofs offline
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
-    /// Receipt files
+    /// Receipts, state proofs, multi-proofs
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Trust anchor: a tlog-policy file
@@ -37,19 +42,48 @@ pub(super) struct Args {
     registry: Option<String>,
 }
 
+/// A proof file of any kind that was checked.
+#[derive(Debug)]
+pub(super) enum Checked {
+    Receipt(Box<Verified>),
+    State(Box<VerifiedState>),
+    Entries(VerifiedEntries),
+}
+
 pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     let policy = args.policy.as_deref().ok_or_else(|| CliError::usage(NO_POLICY))?;
     let trust = read_trust(policy, args.registry.as_deref())?;
-    let bar = Progress::of(u64::try_from(args.files.len()).unwrap_or(u64::MAX), "receipts", output);
-    let mut answers = Vec::new();
+    let bar = Progress::of(u64::try_from(args.files.len()).unwrap_or(u64::MAX), "files", output);
+    let (mut receipts, mut states, mut entries) = (Vec::new(), Vec::new(), Vec::new());
     for file in &args.files {
-        let verified = check_file(file, &trust)?;
+        let checked = check_file(file, &trust)?;
         bar.advance(1);
-        let words = words::explain(&verified);
-        bar.aside(|| say(file, &words, output));
-        answers.push(json!({
-            "file": file,
-            "verified": true,
+        bar.aside(|| say(file, &words_of(&checked), output));
+        let list = match &checked {
+            Checked::Receipt(_) => &mut receipts,
+            Checked::State(_) => &mut states,
+            Checked::Entries(_) => &mut entries,
+        };
+        list.push(object(&checked, file));
+    }
+    output.object(&json!({"receipts": receipts, "state_proofs": states, "multi_proofs": entries}));
+    Ok(())
+}
+
+fn words_of(checked: &Checked) -> words::Words {
+    match checked {
+        Checked::Receipt(verified) => words::explain(verified),
+        Checked::State(verified) => words::state::explain(verified),
+        Checked::Entries(verified) => words::entries::explain(verified),
+    }
+}
+
+/// What was checked, for machines.
+pub(super) fn object(checked: &Checked, file: &Path) -> serde_json::Value {
+    let words = words_of(checked);
+    let mut object = match checked {
+        Checked::Receipt(verified) => json!({
+            "kind": "receipt",
             "index": verified.index,
             "tree_size": verified.tree_size,
             "event": verified.event_hash.to_string(),
@@ -57,14 +91,49 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
             "party": verified.party.to_string(),
             "registry": verified.registry.as_ref().map(RegistryId::to_text),
             "received": time(verified.received),
-            "summary": words.summary.join(" "),
-            "proved": words.proved,
-            "stated": words.stated,
-            "not_proved": words.not_proved,
-        }));
+        }),
+        Checked::State(verified) => json!({
+            "kind": verified.question.kind(),
+            "version": verified.question.version().to_string(),
+            "party": verified.question.party().map(|party| party.to_string()),
+            "size": verified.size,
+            "tree_size": verified.tree_size,
+            "is_newest": verified.is_newest(),
+            "next_due": verified.next_due.map(time),
+            "state": verified.state.to_hex(),
+            "status": match &verified.answer {
+                StateAnswer::Status(record) => Some(record.status.name()),
+                StateAnswer::Count | StateAnswer::Absent => None,
+            },
+            "active": verified.active(),
+            "active_by_level": (0..=LEVEL_MAX).map(|level| verified.tally.count(level)).collect::<Vec<_>>(),
+            "withdrawn": verified.withdrawn(),
+            "registry": verified.registry.as_ref().map(RegistryId::to_text),
+        }),
+        Checked::Entries(verified) => json!({
+            "kind": "entries",
+            "tree_size": verified.tree_size,
+            "registry": verified.registry.as_ref().map(RegistryId::to_text),
+            "entries": verified.entries.iter().map(|entry| json!({
+                "index": entry.index,
+                "event": entry.event_hash.to_string(),
+                "type": entry.event.body.type_name(),
+                "party": entry.party.to_string(),
+                "received": time(entry.received),
+            })).collect::<Vec<_>>(),
+        }),
+    };
+    if let Some(members) = object.as_object_mut() {
+        members.extend([
+            ("file".to_owned(), json!(file)),
+            ("verified".to_owned(), json!(true)),
+            ("summary".to_owned(), json!(words.summary.join(" "))),
+            ("proved".to_owned(), json!(words.proved)),
+            ("stated".to_owned(), json!(words.stated)),
+            ("not_proved".to_owned(), json!(words.not_proved)),
+        ]);
     }
-    output.object(&json!({ "receipts": answers }));
-    Ok(())
+    object
 }
 
 /// What a receipt proves, what the registry states, and what neither says.
@@ -115,14 +184,14 @@ pub(super) fn read_trust(policy: &Path, registry: Option<&str>) -> Result<Trust,
     })
 }
 
-fn check_file(file: &Path, trust: &Trust) -> Result<Verified, CliError> {
-    let bytes = read_receipt(file)?;
-    check(&bytes, trust).map_err(|message| {
+fn check_file(file: &Path, trust: &Trust) -> Result<Checked, CliError> {
+    let bytes = read_file(file)?;
+    check_any(&bytes, trust).map_err(|message| {
         if bytes.contains(&b'\r') {
             return changed(file, "NOT VERIFIED");
         }
         CliError::refused(format!(
-            "{}: NOT VERIFIED: {message}\nthis file proves nothing under this policy; ask for the receipt again (by mail: as an attachment), and check that the policy is the registry's",
+            "{}: NOT VERIFIED: {message}\nthis file proves nothing under this policy; ask for it again (by mail: as an attachment), and check that the policy is the registry's",
             file.display()
         ))
     })
@@ -138,14 +207,28 @@ fn changed(file: &Path, what: &str) -> CliError {
     ))
 }
 
-fn read_receipt(file: &Path) -> Result<Vec<u8>, CliError> {
+fn read_file(file: &Path) -> Result<Vec<u8>, CliError> {
     use std::io::Read as _;
     let failed = |error: std::io::Error| CliError::file("read", file, &error);
     let opened = std::fs::File::open(file).map_err(failed)?;
     let mut bytes = Vec::new();
-    let limit = u64::try_from(RECEIPT_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let limit = u64::try_from(PROOF_FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     opened.take(limit).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
+}
+
+/// Checks the bytes of a proof file of any kind; the error is the rule that does not hold.
+pub(super) fn check_any(bytes: &[u8], trust: &Trust) -> Result<Checked, String> {
+    let checked = match ProofFile::parse(bytes).map_err(|error| error.to_string())? {
+        ProofFile::Receipt(receipt) => {
+            verify(&receipt, trust).map(|verified| Checked::Receipt(Box::new(verified)))
+        }
+        ProofFile::State(proof) => {
+            verify_state(&proof, trust).map(|verified| Checked::State(Box::new(verified)))
+        }
+        ProofFile::Entries(proof) => verify_entries(&proof, trust).map(Checked::Entries),
+    };
+    checked.map_err(|error| error.to_string())
 }
 
 /// Checks the bytes of a receipt; the error is the rule that does not hold.

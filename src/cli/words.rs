@@ -1,11 +1,14 @@
 //! What a verified receipt says, in words: what is proved, what the registry only states, what is not
-//! proved.
+//! proved. The other kinds of proof files have their words in `state` and `entries`.
 
 use undersigned_registry::event::{Body, Event, Text};
 use undersigned_registry::record::{COLUMN_WITHDRAWN, Status};
 use undersigned_registry::verify::Verified;
 
 use super::output::{shown, time};
+
+pub(super) mod entries;
+pub(super) mod state;
 
 /// Who did what, and the three lists.
 #[derive(Debug, Default)]
@@ -34,10 +37,7 @@ pub(super) fn explain(verified: &Verified) -> Words {
     ));
     match &verified.registry {
         Some(registry) => proved.push(format!("the registry is {registry}, as your policy says")),
-        None => not_proved.push(
-            "which registry of that name this is: your policy has no \"# registry\" line; give --registry"
-                .to_owned(),
-        ),
+        None => not_proved.push(registry_unchecked()),
     }
     for signer in &verified.signers {
         match signer.role {
@@ -107,6 +107,13 @@ fn summary(verified: &Verified) -> Vec<String> {
             verified.tree_size
         ),
     ]
+}
+
+/// Words that stand alone.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    first + letters.as_str() + "."
 }
 
 /// Which words were signed: the hash of each text, so that a copy can be compared.
@@ -193,6 +200,16 @@ pub(super) fn level(level: u8) -> &'static str {
         .get(usize::from(level))
         .copied()
         .unwrap_or("unknown")
+}
+
+/// Without a registry in the anchor.
+fn registry_unchecked() -> String {
+    "which registry of that name this is: your policy has no \"# registry\" line; give --registry".to_owned()
+}
+
+/// "1 entry", "2 entries".
+pub(super) fn count_of(number: u64, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
 }
 
 /// "1 key", "2 keys".

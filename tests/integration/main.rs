@@ -18,6 +18,7 @@ mod lists;
 mod operators;
 mod pages;
 mod proofs;
+mod prove;
 mod refused;
 mod repeats;
 mod replay;
