@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use undersigned_registry::id::{KeyId, PartyId};
+use undersigned_registry::id::{KeyId, PartyId, VersionId};
 use undersigned_tlog::codec;
 use undersigned_tlog::hash::sha256;
 use undersigned_tlog::tile::{TILE_WIDTH, TileCoordinate, TilePath, Width, bundle_append};
@@ -422,4 +422,62 @@ fn a_walk_does_not_go_in_circles_or_change_trees() {
         walk(&server).0.expect_err("a wrong second page");
         assert_eq!(server.asked().len(), 2);
     }
+}
+
+/// The first file that a table of the shared vectors accepts, and the id that its question or entries name.
+fn accepted(table: &str) -> (Vec<u8>, serde_json::Value) {
+    let path = format!("{}/../../tests/vectors/registry/{table}", env!("CARGO_MANIFEST_DIR"));
+    let read: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path).expect("a table")).expect("JSON");
+    let row = &read["accept"][0];
+    (row["file"].as_str().expect("a file").as_bytes().to_vec(), row["proved"].clone())
+}
+
+fn text_reply(body: &[u8]) -> Vec<u8> {
+    reply("200 OK", &["Content-Type: text/plain; charset=utf-8"], body)
+}
+
+#[test]
+fn a_state_proof_answers_the_question_that_was_asked() {
+    let (file, proved) = accepted("state-proofs.json");
+    let version = VersionId::from_hex(proved["version"].as_str().expect("an id")).expect("an id");
+    let other = VersionId(sha256(&[b"other"]));
+    let party = PartyId(sha256(&[b"party"]));
+    let server =
+        FakeServer::start(vec![text_reply(&file); 5].into_iter().chain([text_reply(RECEIPT)]).collect());
+    let client = server.client();
+    let slug = StateOf::Statement("a pledge".to_owned());
+    assert_eq!(client.state_proof(&slug, StateQuestion::Count).expect("the file"), file);
+    assert_eq!(client.state_proof(&StateOf::Version(version), StateQuestion::Count).expect("the file"), file);
+    let asked = &server.asked()[0];
+    assert!(
+        asked.starts_with("GET /v1/proof/state?question=count&statement=a%20pledge HTTP/1.1\r\n"),
+        "{asked}"
+    );
+    assert!(asked.to_ascii_lowercase().contains("\r\naccept: text/plain\r\n"), "{asked}");
+    for (of, question) in [
+        (StateOf::Version(other), StateQuestion::Count),
+        (StateOf::Version(version), StateQuestion::Status(party)),
+        (slug.clone(), StateQuestion::Absent(party)),
+    ] {
+        let error = client.state_proof(&of, question).expect_err("another question").to_string();
+        assert!(error.contains("answers another question"), "{error}");
+    }
+    let asked = &server.asked()[3];
+    assert!(asked.contains(&format!("question=status&version={version}&party={party} ")), "{asked}");
+    let error = client.state_proof(&slug, StateQuestion::Count).expect_err("a receipt").to_string();
+    assert!(error.contains("no state proof"), "{error}");
+}
+
+#[test]
+fn a_multi_proof_is_of_the_entries_that_were_asked_for() {
+    let (file, proved) = accepted("multi-proofs.json");
+    let index = proved["entries"][0]["index"].as_u64().expect("an index");
+    let server = FakeServer::start(vec![text_reply(&file), text_reply(&file), text_reply(RECEIPT)]);
+    let client = server.client();
+    assert_eq!(client.multi_proof(&[index]).expect("the file"), file);
+    let error = client.multi_proof(&[index, index + 1]).expect_err("fewer entries").to_string();
+    assert!(error.contains("of other entries"), "{error}");
+    assert!(server.asked()[1].starts_with(&format!("GET /v1/proof/multi?index={index},{} ", index + 1)));
+    assert!(client.multi_proof(&[index]).expect_err("a receipt").to_string().contains("no multi-proof"));
 }
