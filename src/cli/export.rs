@@ -22,7 +22,7 @@ use undersigned_tlog::tile::{TILE_WIDTH, entries_width};
 
 use super::audit::{AnchorArgs, Subject, failed, open, replay};
 use super::output::Output;
-use super::{CliError, REGISTRY_DEFAULT};
+use super::{CliError, REGISTRY_DEFAULT, files};
 use crate::audit::{AuditError, Replayed, Report, is_included, open_checkpoint};
 use crate::keyring::public_line;
 
@@ -341,18 +341,11 @@ pub(super) fn exists(path: &Path) -> CliError {
     ))
 }
 
-/// Writes a new file; one that cannot be written whole is removed again.
+/// Writes a new file.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    use std::io::Write as _;
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = file.map_err(|error| match error.kind() {
+    files::write_new(path, bytes).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => exists(path),
         _ => CliError::file("write", path, &error),
-    })?;
-    file.write_all(bytes).map_err(|error| {
-        // What is left is ours and broken; if it cannot be removed either, the error below is told.
-        let _ = std::fs::remove_file(path);
-        CliError::file("write", path, &error)
     })
 }
 

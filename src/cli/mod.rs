@@ -10,6 +10,7 @@ mod demo;
 mod endorse;
 mod error;
 mod export;
+mod files;
 mod foreign;
 mod in_line;
 mod indexing;

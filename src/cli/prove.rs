@@ -7,29 +7,32 @@ use undersigned_client::{Client, ClientError, StateOf, StateQuestion};
 use undersigned_registry::id::PartyId;
 
 use super::export::write_new;
-use super::naming;
 use super::output::Output;
 use super::signing::note_unanchored;
 use super::verify::{self, Checked};
-use super::words;
-use super::{CliError, RegistryArgs};
+use super::{CliError, RegistryArgs, files, naming, words};
 
 const COUNT_EXAMPLE: &str = "Examples:
   undersigned prove count open-source-pledge --out count.tlog-proof
   undersigned verify count.tlog-proof --policy registry.policy";
 const STATUS_EXAMPLE: &str = "Examples:
-  undersigned show party example.org      (which party id a domain's claimant has)
-  undersigned prove status open-source-pledge --party ID --out status.tlog-proof";
+  undersigned show party example.org      (prints the id of who claims it)
+  undersigned prove status open-source-pledge --party ID --out its.tlog-proof";
 const ABSENT_EXAMPLE: &str = "Example:
-  undersigned prove absent open-source-pledge --party ID --out absent.tlog-proof
+  undersigned prove absent open-source-pledge --party ID --out none.tlog-proof
 
-It proves that this party id has no endorsement of this version. An organisation may have another id,
+It proves that this party id has no endorsement of this version. An organisation may have another id, \
 and anybody can claim a domain.";
 const ENTRIES_EXAMPLE: &str = "Example:
   undersigned prove entries 3 5 9 --out entries.multi-proof";
 
+const GROUP_EXAMPLE: &str = "Examples:
+  undersigned prove count open-source-pledge --out count.tlog-proof
+  undersigned verify count.tlog-proof --policy registry.policy";
+
 /// Prove a count, a status, an absence or several entries in one file
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = GROUP_EXAMPLE)]
 pub(super) enum Verb {
     /// How many endorse a version
     #[command(after_help = COUNT_EXAMPLE)]
@@ -141,7 +144,7 @@ fn prove(
     output: Output,
     fetch: impl FnOnce(&Client) -> Result<Vec<u8>, ClientError>,
 ) -> Result<(), CliError> {
-    if let Some(path) = to.out.as_deref().filter(|path| path.exists()) {
+    if let Some(path) = to.out.as_deref().filter(|path| files::is_taken(path)) {
         return Err(super::export::exists(path));
     }
     let client = to.registry.client()?;

@@ -8,7 +8,7 @@ use super::naming::about_entry;
 use super::output::Output;
 use super::signing::{receipt_exists, write_receipt};
 use super::verify;
-use super::{CliError, RegistryArgs};
+use super::{CliError, RegistryArgs, files};
 
 const EXAMPLE: &str = "Example:
   undersigned receipt 12 --out 12.tlog-proof";
@@ -32,7 +32,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     let client = args.registry.client()?;
     // Told before anything is fetched.
-    if let Some(path) = args.out.as_deref().filter(|path| path.exists()) {
+    if let Some(path) = args.out.as_deref().filter(|path| files::is_taken(path)) {
         return Err(receipt_exists(path, ""));
     }
     let receipt = client.receipt(&args.entry).map_err(about_entry)?;

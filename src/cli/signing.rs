@@ -11,7 +11,7 @@ use undersigned_registry::verify::{Trust, Verified};
 
 use super::output::Output;
 use super::verify;
-use super::{CliError, RegistryArgs, naming, words};
+use super::{CliError, RegistryArgs, files, naming, words};
 use crate::keyring::{PartyKey, PassphraseSource};
 
 /// Options of every verb that signs.
@@ -57,7 +57,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn open(args: &SigningArgs) -> Result<Self, CliError> {
         // Told before anything is signed: a receipt is not written over another one.
-        if let Some(path) = args.out.as_deref().filter(|path| path.exists()) {
+        if let Some(path) = args.out.as_deref().filter(|path| files::is_taken(path)) {
             return Err(receipt_exists(path, "; nothing was signed"));
         }
         let client = args.registry.client()?;
@@ -234,9 +234,7 @@ pub(super) fn save(out: Option<&Path>, submitted: &Submitted) -> Result<PathBuf,
 
 /// Writes a receipt to a new file.
 pub(super) fn write_receipt(path: &Path, receipt: &[u8]) -> Result<(), CliError> {
-    use std::io::Write as _;
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-    file.and_then(|mut file| file.write_all(receipt)).map_err(|error| match error.kind() {
+    files::write_new(path, receipt).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => receipt_exists(path, ""),
         _ => CliError::file("write", path, &error),
     })

@@ -22,7 +22,7 @@ name the policy file with --policy; get one from the operator or with: undersign
 
 const EXAMPLE: &str = "Examples:
   undersigned verify 12.tlog-proof --policy registry.policy
-  undersigned verify count.tlog-proof absent.tlog-proof --policy registry.policy
+  undersigned verify count.tlog-proof left.tlog-proof --policy registry.policy
 
 The first sentence says who did what, and where it stands. Needs no network. The policy is the trust anchor: get it once, compare its fingerprint by another way \
 (undersigned policy), and keep it.";

@@ -152,6 +152,8 @@ HASH  1  Org
     terminal.says("receipt 4 --out again.tlog-proof", "receipt of entry 4 written to again.tlog-proof\n");
     let told = "error: again.tlog-proof exists already, and a receipt is never overwritten\nname another file with --out\n";
     terminal.fails("receipt 5 --out again.tlog-proof", 4, told);
+    // Nothing is lost in a device.
+    terminal.says("receipt 5 --out /dev/null", "receipt of entry 5 written to /dev/null\n");
     let verified = terminal.succeeds("verify endorsed.tlog-proof again.tlog-proof --policy registry.policy");
     assert!(
         verified.contains("endorsed.tlog-proof: VERIFIED") && verified.contains("again.tlog-proof: VERIFIED")
@@ -398,7 +400,7 @@ fn typical_mistakes_are_told_with_what_to_do() {
         (
             "verify pledge.txt",
             2,
-            "error: a receipt proves something only to somebody who knows the registry's key, and no policy is named\nname the policy file with --policy; get one from the operator or with: undersigned policy --out registry.policy, and compare its fingerprint with what the operator publishes elsewhere (more with --help)\n",
+            "error: a proof is worth something only to somebody who knows the registry's key, and no policy is named\nname the policy file with --policy; get one from the operator or with: undersigned policy --out registry.policy, and compare its fingerprint with what the operator publishes elsewhere (more with --help)\n",
         ),
         (
             "endorse pledge --key gone",

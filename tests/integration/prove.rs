@@ -32,6 +32,9 @@ proof    count.tlog-proof (check it offline: undersigned verify)
     assert_eq!(
         masked(&said.out),
         r#"count.tlog-proof: VERIFIED
+  As of tree size 6 exactly 1 organisation endorses "A pledge" (version 1), 0 of them domain-verified, and 0 have withdrawn.
+  The registry states this; anyone can check it by replay.
+  What of this is proved, what the registry only states, and what is open:
   proved:
     - the log test.registry.example/log states the state root HASH in entry 5, in the tree of size 6 that the log key signed
     - the answer below follows from that root, and no other answer does
@@ -139,12 +142,12 @@ fn mistakes_are_told_with_what_to_do() {
     terminal.fails(
         "prove count --version x",
         1,
-        "error: \"x\" is no version id\nan id has 64 lower-case hex digits\n",
+        "error: \"x\" is no version id, which has 64 lower-case hex digits\nundersigned show statement SLUG prints its newest version and the languages of that\n",
     );
     terminal.fails(
         "prove entries 99",
         1,
-        "error: index must be below 6, the published tree size\nsee the parameter named in the detail\n",
+        "error: index must be below 6, the published tree size\nsee what the command takes with --help\n",
     );
     for line in ["prove count", "prove status pledge", "prove entries", "prove entries x", "prove"] {
         assert_eq!(terminal.run(line).code, 2, "{line}");

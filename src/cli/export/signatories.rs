@@ -12,7 +12,7 @@ use super::super::naming::{about_statement, version_id};
 use super::super::output::Output;
 use super::super::progress::Progress;
 use super::super::words::count;
-use super::super::{CliError, RegistryArgs};
+use super::super::{CliError, RegistryArgs, files};
 use super::write_new;
 use crate::listing::{CsvTable, SIGNATORY_COLUMNS, SignatoryRow, json_line};
 
@@ -55,7 +55,7 @@ enum Format {
 
 pub(in super::super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     // Told before a long list is fetched.
-    if let Some(path) = args.out.as_deref().filter(|path| path.exists()) {
+    if let Some(path) = args.out.as_deref().filter(|path| files::is_taken(path)) {
         return Err(super::exists(path));
     }
     let client = args.registry.client()?;
