@@ -18,9 +18,15 @@ use super::source::{Source, SourceError};
 /// A bundle that was read, with what could be checked of it alone.
 #[derive(Debug)]
 pub(super) struct Portion {
-    /// How many entries at its beginning were audited before: nothing below is of them, but for the tile.
+    /// How many entries at its beginning were audited before.
     pub(super) skipped: usize,
-    /// The leaf hash of every entry.
+    /// The number of the bundle.
+    pub(super) index: u64,
+    /// All its entries, as far as the tree has them.
+    pub(super) bundle: Vec<Vec<u8>>,
+    /// The leaf hash of every entry that was audited before.
+    pub(super) before: Vec<Hash>,
+    /// The leaf hash of every other entry.
     pub(super) leaves: Vec<Hash>,
     /// The tile of leaf hashes that the source serves for the bundle.
     pub(super) tile: Vec<u8>,
@@ -44,8 +50,8 @@ pub(super) struct Portions {
 }
 
 /// How many bundles of one thread may wait: with the one in its hands, and entries of about 1.2 kB that
-/// take 3 times that when parsed, some 3 MB for each thread; at most 3 x 25 MB if every entry is as large
-/// as can be.
+/// take 4 times that when parsed and kept, some 4 MB for each thread; at most 3 x 34 MB if every entry is as
+/// large as can be.
 const WAITING_MAX: usize = 2;
 
 /// The most threads: more only wait for the one who replays.
@@ -114,8 +120,9 @@ fn read(source: &dyn Source, from: u64, size: TreeSize, index: u64) -> Result<Po
     // Only the bundle in which the audited tree ended has entries before it.
     let skipped = from.saturating_sub(index.saturating_mul(TILE_WIDTH));
     let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-    let left = bundle.get(skipped..).unwrap_or_default();
-    let leaves = left.iter().map(|entry| leaf(entry)).collect();
+    let (audited, left) = bundle.split_at_checked(skipped).unwrap_or_default();
+    let leaves_of = |entries: &[Vec<u8>]| entries.iter().map(|entry| leaf(entry)).collect();
+    let (before, leaves) = (leaves_of(audited), leaves_of(left));
     let mut entries = Vec::with_capacity(left.len());
     for bytes in left {
         let checked = check(bytes);
@@ -125,7 +132,7 @@ fn read(source: &dyn Source, from: u64, size: TreeSize, index: u64) -> Result<Po
             break;
         }
     }
-    Ok(Portion { skipped, leaves, tile, entries })
+    Ok(Portion { skipped, index, bundle, before, leaves, tile, entries })
 }
 
 fn check(bytes: &[u8]) -> Result<CheckedEntry, Deviation> {

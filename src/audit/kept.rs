@@ -22,18 +22,15 @@ use undersigned_tlog::tree::{LeafIndex, verify_inclusion};
 
 use std::sync::Arc;
 
+use super::follow::{Last, Past, Seen};
+
 /// An audit that ended well, as far as another one needs it.
 #[derive(Debug)]
 pub struct Kept {
     pub(super) registry: RegistryId,
-    /// The checkpoint file, byte for byte: evidence, should the log ever contradict it.
-    pub(super) checkpoint: Vec<u8>,
-    pub(super) signed: SignedCheckpoint,
-    pub(super) ledger: Ledger,
-    pub(super) frontier: Frontier,
-    pub(super) last_entry: Vec<u8>,
-    pub(super) last_proof: Vec<Hash>,
-    pub(super) counts: Counts,
+    /// The checkpoint, with its file byte for byte: evidence, should the log ever contradict it.
+    pub(super) seen: Seen,
+    pub(super) past: Past,
 }
 
 /// What the report counts and the log does not prove.
@@ -70,41 +67,25 @@ impl Kept {
     /// The size of the tree that was audited.
     #[must_use]
     pub const fn tree_size(&self) -> u64 {
-        self.signed.size().get()
+        self.seen.signed.size().get()
     }
 
     /// The checkpoint that was audited, as the log signed it.
     #[must_use]
     pub fn checkpoint(&self) -> &[u8] {
-        &self.checkpoint
+        &self.seen.bytes
+    }
+
+    /// The state after the entries that were audited.
+    #[must_use]
+    pub fn into_ledger(self) -> Ledger {
+        self.past.ledger
     }
 
     /// The bytes of the file.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let edge: Vec<u8> = self.frontier.tiles().flat_map(|(_, tile)| tile.bytes().to_vec()).collect();
-        let proof: Vec<u8> = self.last_proof.iter().flat_map(|hash| *hash.as_bytes()).collect();
-        let mut out = format!(
-            "{MAGIC}\nregistry {}\ntiles {}\nsignatures {}\nfirst-received {}\ncheckpoint {}\nedge {}\nproof {}\nentry {}\n",
-            self.registry,
-            self.counts.tiles,
-            self.counts.signatures,
-            self.counts.first_received,
-            base64_encode(&self.checkpoint),
-            base64_encode(&edge),
-            base64_encode(&proof),
-            base64_encode(&self.last_entry),
-        )
-        .into_bytes();
-        for (key, record) in self.ledger.state().all() {
-            out.extend_from_slice(hex_encode(key).as_bytes());
-            out.push(b' ');
-            out.extend_from_slice(&record.encode());
-            out.push(b'\n');
-        }
-        let end = format!("{END}{}\n", sha256(&[&out]).to_hex());
-        out.extend_from_slice(end.as_bytes());
-        out
+        encode(&self.registry, &self.seen, &self.past)
     }
 
     /// Reads what was kept, and checks all that it proves of itself.
@@ -138,8 +119,38 @@ impl Kept {
         if ledger.registry().as_ref() != Some(&registry) {
             return Err(KeptError::Damaged("its records are of another registry"));
         }
-        Ok(Self { registry, checkpoint, signed, ledger, frontier, last_entry, last_proof, counts })
+        let last = Some(Last { entry: last_entry, proof: last_proof });
+        let past = Past { ledger, frontier, counts, last };
+        Ok(Self { registry, seen: Seen { bytes: checkpoint, signed }, past })
     }
+}
+
+/// The bytes of the file in which this is kept.
+pub(super) fn encode(registry: &RegistryId, seen: &Seen, past: &Past) -> Vec<u8> {
+    let edge: Vec<u8> = past.frontier.tiles().flat_map(|(_, tile)| tile.bytes().to_vec()).collect();
+    let (entry, proof) =
+        past.last.as_ref().map(|last| (last.entry.as_slice(), last.proof.as_slice())).unwrap_or_default();
+    let proof: Vec<u8> = proof.iter().flat_map(|hash| *hash.as_bytes()).collect();
+    let mut out = format!(
+        "{MAGIC}\nregistry {registry}\ntiles {}\nsignatures {}\nfirst-received {}\ncheckpoint {}\nedge {}\nproof {}\nentry {}\n",
+        past.counts.tiles,
+        past.counts.signatures,
+        past.counts.first_received,
+        base64_encode(&seen.bytes),
+        base64_encode(&edge),
+        base64_encode(&proof),
+        base64_encode(entry),
+    )
+    .into_bytes();
+    for (key, record) in past.ledger.state().all() {
+        out.extend_from_slice(hex_encode(key).as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(&record.encode());
+        out.push(b'\n');
+    }
+    let end = format!("{END}{}\n", sha256(&[&out]).to_hex());
+    out.extend_from_slice(end.as_bytes());
+    out
 }
 
 /// The text above the last line, if that line fits it.

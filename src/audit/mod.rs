@@ -5,23 +5,24 @@
 //! after each. What serves the log is not asked for anything but files, and nothing of it is used here: no
 //! sequencer, no admission, no signer, no index.
 //!
-//! An audit that ended well can be kept ([`Kept`]), and another one continues from there.
+//! An audit that ended well can be kept ([`Kept`]), and another one continues from there. A mirror follows a
+//! log by the same steps ([`Follower`]).
 //!
 //! Not here: blobs, which may be erased; cosignatures and other people's views of the log.
 
 use std::time::{Duration, Instant};
 
-use undersigned_registry::entry::leaf;
 use undersigned_registry::envelope::CheckedEnvelope;
 use undersigned_registry::id::{RegistryId, StatementId, VersionId};
 use undersigned_registry::ledger::Deviation;
 use undersigned_registry::verify::{Trust, VerifyError};
 use undersigned_tlog::checkpoint::SignedCheckpoint;
 use undersigned_tlog::hash::Hash;
-use undersigned_tlog::tile::{TILE_WIDTH, TilePath, entries_width};
+use undersigned_tlog::tile::TilePath;
 use undersigned_tlog::tree::{LeafIndex, inclusion_proof, verify_inclusion};
 
 mod check;
+mod follow;
 mod kept;
 mod replay;
 mod resume;
@@ -29,8 +30,9 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use replay::Begin;
+use resume::Prover;
 
+pub use follow::{Batch, Follower};
 pub use kept::{Kept, KeptError};
 pub use source::{FolderSource, HttpSource, Source, SourceError};
 
@@ -95,8 +97,7 @@ pub struct VersionCount {
     pub withdrawn: u64,
 }
 
-/// One entry that was replayed and kept every rule. Before the audit ends well, nothing says that the log
-/// key signed it.
+/// One entry that was replayed and kept every rule.
 #[derive(Debug, Clone, Copy)]
 pub struct Replayed<'a> {
     /// Its index.
@@ -120,8 +121,9 @@ pub enum AuditError {
         entry: u64,
         /// What does not hold. Boxed: the facts of a rule are large.
         rule: Box<Rule>,
-        /// Whether the entry, as served, is in the tree that the log key signed. If so the entry and the
-        /// checkpoint convict the key's owner; if not, the files may be a damaged copy.
+        /// Whether the entry, as served, is in the tree that the log key signed. If so, and unless only a
+        /// tile is wrong, the entry and the checkpoint convict the key's owner; if not, the files may be a
+        /// damaged copy.
         in_signed_tree: bool,
     },
     /// The policy names several logs, and this is another one than the one that was audited.
@@ -241,8 +243,8 @@ pub fn audit(source: &dyn Source, trust: &Trust, progress: &dyn Fn(u64, u64)) ->
     audit_each(source, trust, progress, &mut |_| {})
 }
 
-/// As [`audit`], and shows every entry as it was replayed. What `each` gathers is worth something only once
-/// the audit has ended well.
+/// As [`audit`], and shows every entry as it was replayed. What `each` gathers is whole only once the audit
+/// has ended well.
 ///
 /// # Errors
 /// As [`audit`].
@@ -268,38 +270,20 @@ pub fn audit_from(
     each: &mut dyn FnMut(Replayed<'_>),
 ) -> Result<(Report, Kept), AuditError> {
     let begun = Instant::now();
-    let checkpoint = source.checkpoint()?;
-    let signed = trust.open_checkpoint(&checkpoint).map_err(AuditError::Trust)?;
-    if let Some(kept) = &kept {
-        resume::check(source, kept, &signed, &checkpoint)?;
-    }
-    let begin = match kept {
-        None => Begin::anew(),
-        Some(Kept { ledger, frontier, counts, .. }) => Begin { ledger, frontier, counts },
+    let mut follower = match kept {
+        None => Follower::new(trust.clone()),
+        Some(kept) => Follower::resume(trust.clone(), kept),
     };
-    let (mut report, end) = replay::replay(source, trust, &signed, begin, progress, each)?;
-    report.elapsed = begun.elapsed();
-    let (last_entry, last_proof) = last(source, &signed)?;
-    let Begin { ledger, frontier, counts } = end;
-    let registry = report.registry.clone();
-    Ok((report, Kept { registry, checkpoint, signed, ledger, frontier, last_entry, last_proof, counts }))
-}
-
-/// The last entry of the tree and its inclusion proof, from the files that were just audited.
-fn last(source: &dyn Source, signed: &SignedCheckpoint) -> Result<(Vec<u8>, Vec<Hash>), SourceError> {
+    let from = follower.size();
+    follower.look(source)?;
+    follower.advance(source, progress, &mut |batch| {
+        batch.replayed().for_each(&mut *each);
+        Ok::<(), AuditError>(())
+    })?;
+    let mut report = follower.report()?;
+    (report.from, report.elapsed) = (from, begun.elapsed());
     let empty = || SourceError::Empty { name: source.name() };
-    let size = signed.size();
-    let index = size.get().checked_sub(1).ok_or_else(empty)?;
-    let width = entries_width(index / TILE_WIDTH, size).ok_or_else(empty)?;
-    let entry = source.bundle(index / TILE_WIDTH, width)?.pop().ok_or_else(empty)?;
-    let index = LeafIndex::new(index);
-    let proof = resume::nodes(source, size, |nodes| inclusion_proof(index, size, nodes).ok())?;
-    let changed =
-        || SourceError::Damaged { name: source.name(), path: format!("the proof of entry {}", index.get()) };
-    let proof = proof.ok_or_else(changed)?;
-    // The files may have been exchanged since they were audited: nothing is kept that does not hold.
-    verify_inclusion(&leaf(&entry), index, size, &proof, signed.root()).map_err(|_| changed())?;
-    Ok((entry, proof))
+    Ok((report, follower.into_kept().ok_or_else(empty)?))
 }
 
 /// Reads the checkpoint and opens it under the trust anchor.
@@ -322,7 +306,7 @@ pub fn is_included(
     leaf: &Hash,
 ) -> Result<bool, SourceError> {
     let (index, size) = (LeafIndex::new(index), signed.size());
-    let proof = resume::nodes(source, size, |nodes| inclusion_proof(index, size, nodes).ok())?;
+    let proof = Prover::new(source, size).ask(|nodes| inclusion_proof(index, size, nodes).ok())?;
     // A tile of the wrong form leads to no root: the same as a wrong one.
     Ok(proof.is_some_and(|proof| verify_inclusion(leaf, index, size, &proof, signed.root()).is_ok()))
 }

@@ -1,6 +1,7 @@
 //! The part of an audit that goes entry by entry: the tree, the law, the state, and what came of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use undersigned_registry::id::{RegistryId, StatementId, VersionId};
@@ -8,69 +9,63 @@ use undersigned_registry::ledger::Ledger;
 use undersigned_registry::record::{Namespace, Record, Status, namespace_of};
 use undersigned_registry::verify::Trust;
 use undersigned_tlog::checkpoint::SignedCheckpoint;
-use undersigned_tlog::edge::Frontier;
+use undersigned_tlog::edge::Recent;
 use undersigned_tlog::hash::{HASH_BYTES, Hash};
 use undersigned_tlog::tile::{TILE_WIDTH, Tile, TileCoordinate, TilePath, entries_width};
+use undersigned_tlog::tree::LeafIndex;
 
-use super::check::{Portion, Portions};
-use super::kept::Counts;
+use super::check::Portion;
+use super::follow::{Last, Past};
+use super::resume::Prover;
 use super::source::{Source, SourceError};
-use super::{AuditError, Replayed, Report, Rule, VersionCount, is_included};
+use super::{AuditError, Report, Rule, VersionCount, is_included};
 
-/// Where a replay begins.
-pub(super) struct Begin {
-    pub(super) ledger: Ledger,
-    pub(super) frontier: Frontier,
-    pub(super) counts: Counts,
-}
+/// Tiles and where they stand.
+type Tiles = Vec<(TileCoordinate, Arc<Tile>)>;
 
-impl Begin {
-    /// At entry 0.
-    pub(super) fn anew() -> Self {
-        let counts = Counts { tiles: 0, signatures: 0, first_received: 0 };
-        Self { ledger: Ledger::new(), frontier: Frontier::new(), counts }
-    }
-}
-
-/// Replays the entries of the signed tree from where it begins; gives where another one can begin.
-pub(super) fn replay(
-    source: &dyn Source,
-    trust: &Trust,
-    signed: &SignedCheckpoint,
-    begin: Begin,
-    progress: &dyn Fn(u64, u64),
-    each: &mut dyn FnMut(Replayed<'_>),
-) -> Result<(Report, Begin), AuditError> {
-    let (size, from) = (signed.size(), begin.ledger.size());
-    let Begin { ledger, frontier, counts } = begin;
-    let mut replay = Replay { source, trust, signed, ledger, frontier, counts, each };
-    let new = size.get().saturating_sub(from);
-    progress(0, new);
-    std::thread::scope(|scope| {
-        for portion in Portions::start(scope, source, from, size) {
-            replay.portion(&portion?)?;
-            progress(replay.ledger.size().saturating_sub(from), new);
-        }
-        Ok::<(), AuditError>(())
-    })?;
-    let mut report = replay.finish()?;
-    report.from = from;
-    Ok((report, Begin { ledger: replay.ledger, frontier: replay.frontier, counts: replay.counts }))
-}
-
-struct Replay<'a> {
+/// The replay of a tree, on from what was replayed before.
+pub(super) struct Replay<'a> {
     source: &'a dyn Source,
     trust: &'a Trust,
     signed: &'a SignedCheckpoint,
-    ledger: Ledger,
-    frontier: Frontier,
-    counts: Counts,
-    each: &'a mut dyn FnMut(Replayed<'_>),
+    past: &'a mut Past,
+    prover: Prover<'a>,
+    /// The first size that could not be shown to be a beginning of the signed tree. From there on entries
+    /// are replayed only to name the one that is wrong.
+    unproved: Option<u64>,
 }
 
-impl Replay<'_> {
-    fn portion(&mut self, portion: &Portion) -> Result<(), AuditError> {
-        let first = self.ledger.size();
+impl<'a> Replay<'a> {
+    pub(super) const fn new(
+        source: &'a dyn Source,
+        trust: &'a Trust,
+        signed: &'a SignedCheckpoint,
+        past: &'a mut Past,
+    ) -> Self {
+        let prover = Prover::new(source, signed.size());
+        Self { source, trust, signed, past, prover, unproved: None }
+    }
+
+    /// A replay of which it is known that it cannot end well.
+    pub(super) fn in_doubt(
+        source: &'a dyn Source,
+        trust: &'a Trust,
+        signed: &'a SignedCheckpoint,
+        past: &'a mut Past,
+    ) -> Self {
+        let from = past.frontier.size().get();
+        Self { unproved: Some(from), ..Self::new(source, trust, signed, past) }
+    }
+
+    pub(super) const fn size(&self) -> u64 {
+        self.past.ledger.size()
+    }
+
+    /// Replays the entries of one bundle; gives the tiles that they filled if all so far is the beginning of
+    /// the tree that the log key signed.
+    pub(super) fn portion(&mut self, portion: &Portion) -> Result<Option<Tiles>, AuditError> {
+        self.check_before(portion)?;
+        let first = self.past.ledger.size();
         // The first leaf that the source's own tile contradicts; what comes before it is replayed, so that
         // the entry named is the first one that is wrong in any way.
         let served = portion.tile.get(portion.skipped.saturating_mul(HASH_BYTES)..).unwrap_or_default();
@@ -83,32 +78,57 @@ impl Replay<'_> {
                 Ok(entry) => entry,
                 Err(deviation) => return Err(self.lied(index, leaf, deviation.clone().into())),
             };
-            self.ledger
+            self.past
+                .ledger
                 .follow(&entry.envelope, entry.received, entry.state)
                 .map_err(|deviation| self.lied(index, leaf, deviation.into()))?;
             if index == 0 {
-                self.counts.first_received = entry.received;
+                self.past.counts.first_received = entry.received;
                 self.check_registry().map_err(|rule| self.lied(index, leaf, rule))?;
             }
             let signatures = u64::try_from(entry.envelope.proofs().len()).unwrap_or(u64::MAX);
-            self.counts.signatures = self.counts.signatures.saturating_add(signatures);
-            (self.each)(Replayed { index, received: entry.received, envelope: &entry.envelope });
+            self.past.counts.signatures = self.past.counts.signatures.saturating_add(signatures);
         }
-        self.grow(portion)
+        let filled = self.grow(portion)?;
+        if self.unproved.is_none() {
+            let (size, root) = (self.past.frontier.size(), self.past.frontier.root());
+            if !self.prover.begins_with(size, &root, self.signed)? {
+                self.unproved = Some(size.get());
+            }
+        }
+        Ok(self.unproved.is_none().then_some(filled))
+    }
+
+    /// What the bundle has of entries that were audited before must still be what it was.
+    fn check_before(&self, portion: &Portion) -> Result<(), AuditError> {
+        let level_0 = self.past.frontier.tiles().find(|(coordinate, _)| coordinate.level() == 0);
+        let audited = level_0.map(|(_, tile)| tile.bytes()).unwrap_or_default();
+        let served = leaf_bytes(&portion.before);
+        let Some(position) = first_difference(&served, audited.get(..served.len()).unwrap_or_default())
+        else {
+            return Ok(());
+        };
+        let index = portion.index.saturating_mul(TILE_WIDTH).saturating_add(position);
+        let leaf = usize::try_from(position).ok().and_then(|position| portion.before.get(position));
+        Err(leaf.map_or_else(|| self.ended().into(), |leaf| self.wrong_leaf(index, leaf)))
     }
 
     /// Appends the leaves, and compares every tile that this filled.
-    fn grow(&mut self, portion: &Portion) -> Result<(), AuditError> {
+    fn grow(&mut self, portion: &Portion) -> Result<Tiles, AuditError> {
+        let before = Recent::new(&self.past.frontier);
         // A signed size that the entries reach is below 2^64, and a bundle never passes it.
-        let extension = self.frontier.append(&portion.leaves).map_err(|_| self.ended())?;
-        self.frontier = extension.frontier;
-        for (coordinate, tile) in &extension.tiles {
-            if tile.width().is_full() {
-                let served = (coordinate.level() == 0).then_some(portion.tile.as_slice());
-                self.compare(*coordinate, tile, served)?;
-            }
+        let extension = self.past.frontier.append(&portion.leaves).map_err(|_| self.ended())?;
+        let size = extension.frontier.size();
+        let last = LeafIndex::new(size.get().saturating_sub(1));
+        let proof = before.extended(&extension).inclusion_proof(last, size).map_err(|_| self.ended())?;
+        self.past.last = portion.bundle.last().map(|entry| Last { entry: entry.clone(), proof });
+        self.past.frontier = extension.frontier;
+        let filled: Vec<_> = extension.tiles.into_iter().filter(|(_, tile)| tile.width().is_full()).collect();
+        for (coordinate, tile) in &filled {
+            let served = (coordinate.level() == 0).then_some(portion.tile.as_slice());
+            self.compare(*coordinate, tile, served)?;
         }
-        Ok(())
+        Ok(filled)
     }
 
     fn compare(
@@ -121,7 +141,7 @@ impl Replay<'_> {
             Some(served) => first_difference(tile.bytes(), served),
             None => first_difference(tile.bytes(), &self.source.tile(coordinate, tile.width())?),
         };
-        self.counts.tiles = self.counts.tiles.saturating_add(1);
+        self.past.counts.tiles = self.past.counts.tiles.saturating_add(1);
         let Some(position) = differs else { return Ok(()) };
         // The first entry below the hash that differs; no tile of the tree reaches past 2^64.
         let leaves_of_hash = TILE_WIDTH.saturating_pow(u32::from(coordinate.level()));
@@ -130,12 +150,12 @@ impl Replay<'_> {
         Err(AuditError::Lied {
             entry: hash.saturating_mul(leaves_of_hash),
             rule: Box::new(Rule::Tile { tile: path }),
-            in_signed_tree: self.frontier.root() == *self.signed.root(),
+            in_signed_tree: self.past.frontier.root() == *self.signed.root(),
         })
     }
 
     fn check_registry(&self) -> Result<(), Rule> {
-        let Some(found) = self.ledger.registry() else { return Ok(()) };
+        let Some(found) = self.past.ledger.registry() else { return Ok(()) };
         let origin = self.signed.origin().as_str();
         if found.origin() != origin {
             return Err(Rule::Origin { origin: origin.to_owned(), found: found.origin().to_owned() });
@@ -146,49 +166,25 @@ impl Replay<'_> {
         }
     }
 
-    fn finish(&mut self) -> Result<Report, AuditError> {
-        let registry = self.ledger.registry().ok_or_else(|| self.ended())?;
-        let partial: Vec<_> = self.frontier.tiles().map(|(at, tile)| (at, tile.clone())).collect();
+    /// Compares the partial tiles and the root, once all entries are replayed.
+    pub(super) fn finish(&mut self) -> Result<(), AuditError> {
+        self.past.ledger.registry().ok_or_else(|| self.ended())?;
+        let partial: Vec<_> = self.past.frontier.tiles().map(|(at, tile)| (at, tile.clone())).collect();
         for (coordinate, tile) in partial {
             self.compare(coordinate, &tile, None)?;
         }
-        let (size, computed, signed) = (self.signed.size(), self.frontier.root(), *self.signed.root());
-        if self.frontier.size() != size {
+        let (size, computed, signed) = (self.signed.size(), self.past.frontier.root(), *self.signed.root());
+        if self.past.frontier.size() != size {
             return Err(self.ended().into());
         }
-        if computed != signed {
-            return Err(AuditError::Lied {
-                entry: size.get().saturating_sub(1),
-                rule: Box::new(Rule::Root { size: size.get(), computed, signed }),
-                in_signed_tree: false,
-            });
-        }
-        Ok(self.report(registry))
-    }
-
-    fn report(&self, registry: RegistryId) -> Report {
-        let Survey { parties, slugs, mut versions } = Survey::of(&self.ledger);
-        for count in versions.values_mut() {
-            count.slug = slugs.get(&count.statement).cloned().unwrap_or_default();
-        }
-        let mut versions: Vec<VersionCount> = versions.into_values().collect();
-        versions.sort_by(|one, other| (&one.slug, one.number).cmp(&(&other.slug, other.number)));
-        Report {
-            origin: self.signed.origin().to_string(),
-            registry,
-            registry_pinned: self.trust.registry().is_some(),
-            tree_size: self.ledger.size(),
-            root: *self.signed.root(),
-            from: 0,
-            tiles: self.counts.tiles,
-            signatures: self.counts.signatures,
-            parties,
-            statements: u64::try_from(slugs.len()).unwrap_or(u64::MAX),
-            versions,
-            first_received: self.counts.first_received,
-            last_received: self.ledger.received(),
-            elapsed: Duration::ZERO,
-        }
+        let rule = match self.unproved {
+            None => return Ok(()),
+            // The files were other ones when the proof was asked for.
+            Some(audited) if computed == signed => Rule::Consistency { audited, size: size.get() },
+            Some(_) => Rule::Root { size: size.get(), computed, signed },
+        };
+        let entry = size.get().saturating_sub(1);
+        Err(AuditError::Lied { entry, rule: Box::new(rule), in_signed_tree: false })
     }
 
     fn wrong_leaf(&self, index: u64, leaf: &Hash) -> AuditError {
@@ -211,6 +207,37 @@ impl Replay<'_> {
     /// The bundles ended before the tree did. The threads cover all of it, so only an empty one ends here.
     fn ended(&self) -> SourceError {
         SourceError::Empty { name: self.source.name() }
+    }
+}
+
+/// What the state says at the end.
+pub(super) fn report(
+    past: &Past,
+    signed: &SignedCheckpoint,
+    registry: RegistryId,
+    registry_pinned: bool,
+) -> Report {
+    let Survey { parties, slugs, mut versions } = Survey::of(&past.ledger);
+    for count in versions.values_mut() {
+        count.slug = slugs.get(&count.statement).cloned().unwrap_or_default();
+    }
+    let mut versions: Vec<VersionCount> = versions.into_values().collect();
+    versions.sort_by(|one, other| (&one.slug, one.number).cmp(&(&other.slug, other.number)));
+    Report {
+        origin: signed.origin().to_string(),
+        registry,
+        registry_pinned,
+        tree_size: past.ledger.size(),
+        root: *signed.root(),
+        from: 0,
+        tiles: past.counts.tiles,
+        signatures: past.counts.signatures,
+        parties,
+        statements: u64::try_from(slugs.len()).unwrap_or(u64::MAX),
+        versions,
+        first_received: past.counts.first_received,
+        last_received: past.ledger.received(),
+        elapsed: Duration::ZERO,
     }
 }
 

@@ -85,6 +85,12 @@ impl HttpSource {
         Self { client }
     }
 
+    /// The client that it reads through.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
     fn get(&self, path: &TilePath) -> Result<Vec<u8>, SourceError> {
         let found = self.client.tile(path)?;
         found.ok_or_else(|| SourceError::Missing { name: self.name(), path: path.to_string() })

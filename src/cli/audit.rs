@@ -14,7 +14,7 @@ use super::output::{Output, time};
 use super::progress::Progress;
 use super::{CliError, verify};
 use crate::audit::{
-    AuditError, FolderSource, HttpSource, Replayed, Report, Source, SourceError, audit_each, audit_from,
+    AuditError, FolderSource, HttpSource, Replayed, Report, Rule, Source, SourceError, audit_each, audit_from,
 };
 
 const EXAMPLE: &str = "Examples:
@@ -161,7 +161,8 @@ pub(super) fn failed(error: AuditError) -> CliError {
             "RED: the log has forked: {error}\nthe two checkpoints prove it: give them to everybody who relies on this registry"
         )),
         AuditError::Lied { entry, rule, in_signed_tree } => {
-            let meaning = if in_signed_tree {
+            // A tile that does not fit a right entry convicts nobody: whoever copied it may have damaged it.
+            let meaning = if in_signed_tree && !matches!(*rule, Rule::Tile { .. }) {
                 "the log key signed a tree with this entry in it: keep a copy of the files and tell the registry's auditors"
             } else {
                 "the files are not those of the tree that the log key signed: audit another copy; if it says the same, tell the registry's auditors"

@@ -250,7 +250,7 @@ fn a_log_that_forked_or_shrank_has_lied() {
     assert_eq!(said.code, 1, "{said:?}");
     assert_eq!(
         said.error,
-        "error: RED: entry 3: the tiles do not lead from the 4 entries that were audited to the 5 that are signed now (consistency)\nthe files are not those of the tree that the log key signed: audit another copy; if it says the same, tell the registry's auditors\n"
+        "error: RED: entry 4: tile/0/000.p/5 does not have the hash that follows from the entries (tile)\nthe files are not those of the tree that the log key signed: audit another copy; if it says the same, tell the registry's auditors\n"
     );
     assert_eq!(evidence(&terminal), Vec::<String>::new());
 }

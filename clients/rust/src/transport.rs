@@ -28,11 +28,13 @@ pub(crate) struct Answer {
 /// What a path holds.
 pub(crate) enum Found {
     There(Answer),
-    /// Status 404.
+    /// Status 404, or 410.
     Nothing(ClientError),
 }
 
 const NOT_FOUND: u16 = 404;
+/// It was there and was taken away, as an erased text.
+const GONE: u16 = 410;
 
 impl Client {
     /// Gets what stands at a path.
@@ -50,7 +52,7 @@ impl Client {
         let (status, result) = (answer.status, checked(&url, answer));
         match result {
             Ok(answer) => Ok(Found::There(answer)),
-            Err(error) if status == NOT_FOUND => Ok(Found::Nothing(error)),
+            Err(error) if matches!(status, NOT_FOUND | GONE) => Ok(Found::Nothing(error)),
             Err(error) => Err(error),
         }
     }

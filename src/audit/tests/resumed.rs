@@ -1,6 +1,6 @@
 //! Audits in steps find what one audit finds, and a log that is not the one of before is told so.
 
-use super::super::{Kept, KeptError, audit_from};
+use super::super::{Follower, Kept, KeptError, audit_from};
 use super::*;
 
 type Ended = Result<(Report, Kept), AuditError>;
@@ -67,6 +67,46 @@ fn what_is_wrong_after_the_audited_part_is_named() {
 }
 
 #[test]
+fn an_audited_entry_that_was_edited_in_the_copy_is_named() {
+    let log = Honest::new();
+    let trust = log.trust();
+    let (_, kept) = go_on(&publish(&log.entries[..270]), &trust, None).unwrap();
+    let folder = publish(&log.entries);
+    let bundle = format!("tile/entries/001.p/{}", log.entries.len() - 256);
+    // Before the part that is new, in the bundle that is read again.
+    change(&folder, &bundle, |bytes| {
+        let at = bytes.windows(21).position(|part| part == received(260).as_bytes()).unwrap();
+        bytes[at + 20] ^= 1;
+    });
+    let found = go_on(&folder, &trust, Some(reread(&kept, &trust)));
+    let Err(AuditError::Lied { entry, rule, in_signed_tree }) = found else { panic!("{found:?}") };
+    assert_eq!((entry, rule.code(), in_signed_tree), (260, "tile", false));
+}
+
+#[test]
+fn a_batch_is_handed_over_only_as_a_beginning_of_the_signed_tree() {
+    let log = Honest::new();
+    let trust = log.trust();
+    let handed_over = |folder: &TempDir| {
+        let source = FolderSource::open(folder.path()).unwrap();
+        let mut follower = Follower::new(trust.clone());
+        let mut first = Vec::new();
+        follower.look(&source).unwrap();
+        let ended = follower.advance(&source, &|_, _| {}, &mut |batch| {
+            first.push(batch.first);
+            Ok::<(), AuditError>(())
+        });
+        (first, ended.is_ok(), follower.is_whole())
+    };
+    let folder = publish(&log.entries);
+    assert_eq!(handed_over(&folder), (vec![0, 256], true, true));
+    // Every entry is lawful and has its tile, but the key signed another tree.
+    let size = undersigned_tlog::tree::TreeSize::new(u64::try_from(log.entries.len()).unwrap());
+    write(folder.path(), "checkpoint", &sign(size, Hash::from_bytes([5; 32])));
+    assert_eq!(handed_over(&folder), (Vec::new(), false, false));
+}
+
+#[test]
 fn a_log_that_begins_otherwise_has_forked_whatever_its_size() {
     let log = Honest::new();
     let trust = log.trust();
@@ -98,8 +138,8 @@ fn damaged_tiles_convict_nobody_of_a_fork() {
     change(&folder, "tile/0/000", |bytes| bytes[40] ^= 1);
     change(&folder, "tile/1/000.p/1", |bytes| bytes[3] ^= 1);
     let found = go_on(&folder, &trust, Some(reread(&kept, &trust)));
-    let Err(AuditError::Lied { rule, in_signed_tree, .. }) = found else { panic!("{found:?}") };
-    assert_eq!((rule.code(), in_signed_tree), ("consistency", false));
+    let Err(AuditError::Lied { entry, rule, .. }) = found else { panic!("{found:?}") };
+    assert_eq!((entry, rule.code()), (0, "tile"));
     std::fs::remove_file(folder.path().join("public/tile/1/000.p/1")).unwrap();
     let found = go_on(&folder, &trust, Some(reread(&kept, &trust)));
     assert!(matches!(found, Err(AuditError::Source(SourceError::Missing { .. }))), "{found:?}");
