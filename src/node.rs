@@ -1,7 +1,7 @@
 //! A node: one data folder, opened, recovered and running, with everything that answers from it.
 //!
 //! The rooms meet here and nowhere else: store, signer, sequencer, index. `init` makes a folder that can
-//! be opened; opening never makes a log.
+//! be opened; opening never makes a log. `replica` opens a folder that somebody else extends.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,8 +29,10 @@ use crate::store::{LocalStore, Name, NameError, OpenError as StoreOpenError, Sto
 use crate::tiles::LogReader;
 
 mod repair;
+mod replica;
 
 pub use repair::{Aside, GuardMade, RepairError, Shown, restore_guard, set_batch_aside};
+pub use replica::{Replica, ReplicaError};
 
 /// The version of the data folder that this program reads and writes.
 pub const DATA_VERSION: u64 = 1;
@@ -424,6 +426,17 @@ pub struct Shared {
     pub stopped: watch::Receiver<bool>,
     /// The store, for the static read side.
     pub store: Arc<dyn Store>,
+    /// The log that this is a mirror of; none for the log itself.
+    pub upstream: Option<Arc<Upstream>>,
+}
+
+/// The log behind a mirror.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its address.
+    pub url: String,
+    /// Why the mirror follows it no longer, if so: it broke a rule.
+    pub refused: watch::Receiver<Option<Arc<str>>>,
 }
 
 impl Node {
@@ -470,6 +483,7 @@ impl Node {
             index: Arc::clone(&self.index),
             stopped: self.running.stopped(),
             store: Arc::clone(self.running.store()),
+            upstream: None,
         }))
     }
 

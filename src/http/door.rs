@@ -37,6 +37,9 @@ use crate::sequencer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, RegistryLaw};
 /// Where submissions come in: the one route with withdrawals in it.
 pub(super) const ENTRIES: &str = "/v1/entries";
 
+/// Where events are prepared.
+const PREPARE: &str = "/v1/prepare";
+
 /// The largest body that may be a withdrawal: an event of at most 1 KiB with 16 proofs of 300 bytes, twice
 /// over. A larger one is not looked at when the address is over its limit.
 const WITHDRAWAL_BYTES_MAX: usize = 16 * 1_024;
@@ -74,9 +77,7 @@ pub(super) async fn guard(State(door): State<Arc<Door>>, mut request: Request, n
     if let Some(wait) = over
         && !(may_withdraw(&request) && door.take(Share::WithdrawalLooks(group)).is_ok())
     {
-        if announced(request.headers()).is_some_and(|bytes| bytes <= WITHDRAWAL_BYTES_MAX) {
-            take_rest(&mut request.into_body(), WITHDRAWAL_BYTES_MAX).await;
-        }
+        take_refused(request).await;
         return over_limit(wait).into_response();
     }
     request.extensions_mut().insert(Pass { door: Arc::clone(&door), group, over });
@@ -86,6 +87,18 @@ pub(super) async fn guard(State(door): State<Arc<Door>>, mut request: Request, n
         door.give_back(writes);
     }
     response
+}
+
+/// Whether an address takes requests to write.
+pub(super) fn is_write(path: &str) -> bool {
+    [ENTRIES, PREPARE].contains(&path)
+}
+
+/// Takes the body of a request that is refused whatever is in it, if it is small.
+pub(super) async fn take_refused(request: Request) {
+    if announced(request.headers()).is_some_and(|bytes| bytes <= WITHDRAWAL_BYTES_MAX) {
+        take_rest(&mut request.into_body(), WITHDRAWAL_BYTES_MAX).await;
+    }
 }
 
 fn group(door: &Door, request: &Request) -> Group {

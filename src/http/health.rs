@@ -24,7 +24,8 @@ pub(super) struct Health {
     pub(super) tree_size: u64,
     pub(super) indexed: u64,
     pub(super) waiting: usize,
-    /// `open`, or why nothing can be committed.
+    /// `open`, or why nothing can be committed; on a mirror `mirror`, or `log-refused` where the log broke a
+    /// rule and is followed no longer.
     pub(super) intake: &'static str,
 }
 
@@ -76,6 +77,9 @@ pub(super) async fn look(handle: &Handle) -> Result<Health, Problem> {
 
 /// Why the newest batch could not be committed, if the reason still holds.
 async fn intake(handle: &Handle) -> Result<&'static str, Problem> {
+    if let Some(upstream) = &handle.upstream {
+        return Ok(if upstream.refused.borrow().is_some() { "log-refused" } else { "mirror" });
+    }
     match handle.intake.closed_for() {
         None => Ok(OPEN),
         Some(Later::Storage) => {

@@ -15,6 +15,7 @@
 //! - `views`: what the answers say, apart from how they look;
 //! - `head`: requests that can be read in two ways are refused;
 //! - `door`: who may write, and how much;
+//! - `mirror`: the role in which nobody may;
 //! - `problem`: the one place that turns errors into status codes; `problems`: what its codes mean.
 //!
 //! Every answer is built from one published tree and names it. Never from here: files, keys, the law.
@@ -27,6 +28,7 @@ mod door;
 mod head;
 mod health;
 mod lists;
+mod mirror;
 mod multi_proof;
 mod observe;
 mod openapi;
@@ -45,7 +47,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -60,22 +61,24 @@ use utoipa_axum::routes;
 
 use crate::limits::{Door, SharedLimits};
 use crate::node::Handle;
-use crate::read::static_files::{Shown, StaticFiles, StaticProblem};
+use crate::read::static_files::StaticProblem;
 pub use admin::admin;
+pub use mirror::MirroredLogs;
 use problem::Problem;
 
 /// The whole public API over a running node, without a socket, under the limits that are given.
 pub fn app(handle: Handle, limits: Arc<SharedLimits>) -> Router {
+    assemble(handle, limits, Router::new())
+}
+
+/// The same over a copy of a log, to be read alone, and the static files of every log that the mirror holds.
+pub fn mirror(handle: Handle, limits: Arc<SharedLimits>, logs: MirroredLogs) -> Router {
+    assemble(handle, limits, logs.router())
+}
+
+fn assemble(handle: Handle, limits: Arc<SharedLimits>, beside: Router) -> Router {
     let door = Arc::new(Door::new(limits));
-    let published = handle.published.clone();
-    let files = StaticFiles {
-        store: Arc::clone(&handle.store),
-        published: Arc::new(move || {
-            let tree = Arc::clone(&published.borrow());
-            Shown { size: tree.head.size, checkpoint: Bytes::from_owner(Arc::clone(&tree.checkpoint)) }
-        }),
-        problem: Arc::new(static_problem),
-    };
+    let files = mirror::static_files(&handle);
     let people = handle.clone();
     let (api, _) = routes().split_for_parts();
     let api = pages::router()
@@ -84,6 +87,7 @@ pub fn app(handle: Handle, limits: Arc<SharedLimits>) -> Router {
             Problem::new("method-not-allowed", "another method belongs here")
         })
         .layer(from_fn_with_state(door, door::guard))
+        .layer(from_fn_with_state(handle.clone(), mirror::guard))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-cache"),
@@ -95,6 +99,7 @@ pub fn app(handle: Handle, limits: Arc<SharedLimits>) -> Router {
         .with_state(handle);
     let all = api
         .merge(files.router())
+        .merge(beside)
         .fallback(async || Problem::not_found("such address; GET / lists what there is"))
         .layer(from_fn(observe::routed));
     // Around the router as a whole: a layer of a router is a copy of it in every route, and each request

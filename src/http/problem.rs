@@ -331,6 +331,12 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         "prepare the event again: \"after\" names the newest event of its thread",
     ),
     (
+        "read-only-mirror",
+        StatusCode::MISDIRECTED_REQUEST,
+        "a mirror takes nothing in",
+        "send it to the registry itself, whose address the detail names",
+    ),
+    (
         "reads-busy",
         StatusCode::SERVICE_UNAVAILABLE,
         "too many reads at a time",

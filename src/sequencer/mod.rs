@@ -13,6 +13,7 @@ mod batch;
 mod law;
 mod plan;
 mod queue;
+mod reading;
 mod recover;
 mod refusal;
 mod registry_law;
@@ -29,6 +30,7 @@ pub use queue::{
     Intake, Later, NotLogged, QUESTIONS_MAX, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, RESERVED_BYTES_MAX,
     RESERVED_ENTRIES_MAX, Reply,
 };
+pub use reading::answer;
 pub use recover::Orphans;
 pub use refusal::RecoverError;
 pub use registry_law::{Cut, RegistryLaw};

@@ -43,6 +43,12 @@ impl RegistryLaw {
         Self::default()
     }
 
+    /// The law after the entries of a ledger, to follow those that come after.
+    #[must_use]
+    pub fn resume(ledger: Ledger) -> Self {
+        Self { ledger, ..Self::default() }
+    }
+
     /// The ledger after the newest entry decided.
     #[must_use]
     pub const fn ledger(&self) -> &Ledger {

@@ -47,6 +47,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("not-endorsed", "proofs.rs"),
     ("not-found", "http.rs"),
     ("organisation-limit", "door.rs"),
+    ("read-only-mirror", "mirrors.rs"),
     ("reads-busy", "src/read/static_files/tests.rs"),
     ("received-back", "the sequencer never hands the law an earlier second; log/registry"),
     ("signable-header", "of files that the command line reads; cli.rs"),

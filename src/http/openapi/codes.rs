@@ -99,12 +99,15 @@ const LAW: &[&str] = &[
 /// Why a submission is not logged now.
 const LATER: &[&str] = &["clock", "outcome-unknown", "stopping", "storage"];
 
+/// What writes is answered by a mirror.
+const MIRROR: &[&str] = &["read-only-mirror"];
+
 const PREPARE: &[&str] = &["bad-request", "not-found", "unknown-key"];
 
 /// The problems of each operation, besides those of every one.
 const OPERATIONS: &[(&str, &[&[&str]])] = &[
-    ("submit", &[QUERY, BODY, SHARES, DOOR, LAW, LATER]),
-    ("prepare", &[QUERY, BODY, STATE, PREPARE]),
+    ("submit", &[QUERY, BODY, SHARES, DOOR, LAW, LATER, MIRROR]),
+    ("prepare", &[QUERY, BODY, STATE, PREPARE, MIRROR]),
     ("entry", &[QUERY, NAMED, INDEX]),
     ("receipt", &[QUERY, NAMED, INDEX]),
     ("inclusion", &[QUERY]),

@@ -10,6 +10,8 @@ pub(super) struct Frame {
     pub(super) tree_size: u64,
     pub(super) style: String,
     pub(super) icon: String,
+    /// Where the log is, if this is a mirror.
+    pub(super) mirror_of: Option<String>,
 }
 
 impl Frame {
@@ -20,6 +22,7 @@ impl Frame {
             tree_size: handle.published.borrow().head.size.get(),
             style: assets::style(),
             icon: assets::icon(),
+            mirror_of: handle.upstream.as_ref().map(|upstream| upstream.url.clone()),
         }
     }
 }
