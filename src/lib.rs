@@ -27,10 +27,11 @@ pub mod sequencer;
 
 pub mod read;
 
-pub mod node;
-
 pub mod audit;
 pub mod settings;
+
+pub mod mirror;
+pub mod node;
 
 pub mod cli;
 pub mod http;

@@ -24,6 +24,7 @@ const ROWS: &[(u8, &str)] = &[
     (10, "read"),
     (11, "audit"),
     (11, "settings"),
+    (12, "mirror"),
     (12, "node"),
     (13, "http"),
     (14, "cli"),
@@ -33,6 +34,7 @@ const ROWS: &[(u8, &str)] = &[
 const NEVER: &[(&str, &[&str])] = &[
     ("sequencer", &["index"]),
     ("audit", &["sequencer", "admission", "signer", "index", "node", "publish"]),
+    ("mirror", &["sequencer", "admission", "signer", "keyring", "index", "publish", "read"]),
     ("http", &["disk", "signer", "keyring"]),
 ];
 

@@ -18,6 +18,7 @@ mod init;
 mod key;
 mod list;
 mod manual;
+mod mirror;
 mod naming;
 mod output;
 mod party;
@@ -74,6 +75,7 @@ enum Verb {
     Demo(demo::Args),
     Init(init::Args),
     Serve(serve::Args),
+    Mirror(mirror::Args),
     #[command(subcommand)]
     Config(config::Verb),
     #[command(subcommand)]
@@ -129,6 +131,7 @@ pub fn run() -> ExitCode {
         Verb::Demo(args) => demo::run(&args, output),
         Verb::Init(args) => init::run(&args, output),
         Verb::Serve(args) => serve::run(&args, output),
+        Verb::Mirror(args) => mirror::run(&args, output),
         Verb::Config(verb) => config::run(&verb, output),
         Verb::Key(verb) => key::run(&verb, output),
         Verb::Party(verb) => party::run(&verb, output),

@@ -51,14 +51,22 @@ struct AdminSide {
 }
 
 /// The signals that end the process in order.
-struct Endings {
+pub(super) struct Endings {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Endings {
-    fn take() -> std::io::Result<Self> {
+    pub(super) fn take() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them.
+    pub(super) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = self.interrupt.recv() => tracing::info!("interrupted: stopping"),
+        }
     }
 }
 
@@ -115,7 +123,7 @@ fn open_admin(runtime: &tokio::runtime::Runtime, address: SocketAddr) -> Result<
 }
 
 /// Tells the supervisor, if it is one that listens (systemd's `Type=notify`).
-fn notify(state: NotifyState<'_>) {
+pub(super) fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "the supervisor cannot be told");
     }
@@ -123,7 +131,7 @@ fn notify(state: NotifyState<'_>) {
 
 /// Every connection and every file needs a descriptor; the usual soft limit of 1,024 is less than the
 /// connections that are accepted.
-fn raise_descriptor_limit() {
+pub(super) fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
@@ -172,8 +180,7 @@ async fn until_stopped(
     let mut stopped = node.stopped();
     let shutdown = async move {
         tokio::select! {
-            _ = endings.terminate.recv() => tracing::info!("SIGTERM: stopping"),
-            _ = endings.interrupt.recv() => tracing::info!("interrupted: stopping"),
+            () = endings.wait() => {}
             _ = stopped.wait_for(|stopped| *stopped) => tracing::error!("the log stopped"),
         }
     };

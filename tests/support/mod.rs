@@ -7,6 +7,7 @@
     reason = "shared by test programs that each use a part"
 )]
 
+pub mod copies;
 pub mod wire;
 
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -138,9 +139,13 @@ pub fn say(binary: &Path, arguments: &[&str]) -> (i32, String, String) {
 
 /// Makes a registry in `<folder>/registry` and returns its data folder and trust anchor.
 pub fn init(binary: &Path, folder: &Path) -> (PathBuf, Trust) {
-    let data = folder.join("registry");
-    let (code, _, error) =
-        say(binary, &["init", "--origin", "test.registry.example/log", "--data", data.to_str().unwrap()]);
+    init_named(binary, folder, "registry", "test.registry.example/log")
+}
+
+/// Makes a registry of another origin in `<folder>/<name>`.
+pub fn init_named(binary: &Path, folder: &Path, name: &str, origin: &str) -> (PathBuf, Trust) {
+    let data = folder.join(name);
+    let (code, _, error) = say(binary, &["init", "--origin", origin, "--data", data.to_str().unwrap()]);
     assert_eq!(code, 0, "{error}");
     let policy = std::fs::read_to_string(data.join("registry.policy")).unwrap();
     (data, Trust::parse(&policy, None).unwrap())
