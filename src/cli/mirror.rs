@@ -32,12 +32,14 @@ use crate::read::accept::{self, AcceptLimits};
 use crate::telemetry::{self, LogFilter, LogFormat};
 
 const EXAMPLE: &str = "Examples:
-  undersigned mirror --data /srv/mirror --from https://registry.example --policy registry.policy --listen 127.0.0.1:6963
-  undersigned mirror --data /srv/mirror --from https://registry.example --policy registry.policy --once
-  undersigned audit /srv/mirror/<SHA-256 of the origin> --policy registry.policy
+  undersigned mirror --data copies --from https://registry.example \\
+    --policy registry.policy --listen 127.0.0.1:6963
+  undersigned mirror --data copies --from https://registry.example \\
+    --policy registry.policy --once
+  undersigned audit copies/<SHA-256 of the origin> --policy registry.policy
 
-Everything is verified before it is stored: checkpoints, tiles, entries, signatures, law, state roots. Give
---from, --policy and --listen once more for each further log. Ends within 10 seconds of SIGTERM or Ctrl-C, with
+Everything is verified before it is stored: checkpoints, tiles, entries, signatures, law, state roots. Give \
+--from, --policy and --listen once more for each further log. Ends within 10 seconds of SIGTERM or Ctrl-C, with \
 exit code 1 if a log broke a rule; after any end, also by power cut, start it again.";
 
 /// Keep verified copies of logs, and serve them read-only
