@@ -3,6 +3,8 @@
 //! Follows `docs/spec/storage.md`, rules SO-10 to SO-16: one line of canonical JSON, then the entries in
 //! the encoding of an entry bundle. It is the write-ahead record and the lock in one.
 
+use std::borrow::Cow;
+
 use undersigned_registry::json::{self, ObjectWriter, Value};
 use undersigned_tlog::hash::Hash;
 use undersigned_tlog::tile::{BundleReader, bundle_append};
@@ -101,10 +103,10 @@ fn parse_header(header: &[u8]) -> Option<(String, Head, Head)> {
     let new = head("new_root", "new_size")?;
     let old = head("old_root", "old_size")?;
     let Value::Text(identity) = member(members.next()?, "registry")? else { return None };
-    members.next().is_none().then_some((identity, old, new))
+    members.next().is_none().then_some((identity.into_owned(), old, new))
 }
 
-fn member((name, value): (String, Value), expected: &str) -> Option<Value> {
+fn member<'a>((name, value): (Cow<'a, str>, Value<'a>), expected: &str) -> Option<Value<'a>> {
     (name == expected).then_some(value)
 }
 

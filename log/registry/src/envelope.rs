@@ -4,7 +4,7 @@
 //! checking; nothing here needs a fact of the state, so the check runs on any core, for the server,
 //! the auditor and the browser alike.
 
-use alloc::string::String;
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use undersigned_tlog::codec;
@@ -56,7 +56,7 @@ impl Proof {
     fn decode(place: &str, value: Value) -> Result<Self, MemberError> {
         let mut members = Members::of(place, value)?;
         let hash = members.text_if("hash")?;
-        let method = match (members.text("method")?.as_str(), hash) {
+        let method = match (&*members.text("method")?, hash) {
             ("ed25519", None) => Method::Ed25519,
             ("sshsig", Some(hash)) => Method::SshSig(
                 SshHash::from_name(&hash)
@@ -338,7 +338,7 @@ impl Submission {
     }
 }
 
-pub(crate) fn decode_blobs(encoded: &[String]) -> Result<Vec<Vec<u8>>, MemberError> {
+pub(crate) fn decode_blobs(encoded: &[Cow<'_, str>]) -> Result<Vec<Vec<u8>>, MemberError> {
     let blobs: Vec<Vec<u8>> = encoded
         .iter()
         .map(|text| codec::base64_decode(text).map_err(|_| MemberError::value("blobs", "canonical base64")))

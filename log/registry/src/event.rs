@@ -3,6 +3,7 @@
 //! Follows `docs/spec/events.md`, rules EV-1 to EV-34. Decoding knows the shape of an event only;
 //! whether it may enter the log is [`crate::rules`].
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -360,7 +361,7 @@ impl Event {
     pub fn decode(value: Value) -> Result<Self, MemberError> {
         let mut members = Members::of("event", value)?;
         let type_name = members.text("type")?;
-        let (has_registry, has_party, after, has_log_before) = match type_name.as_str() {
+        let (has_registry, has_party, after, has_log_before) = match &*type_name {
             "registry.open" => (false, false, After::Never, true),
             "party.create" => (true, false, After::Never, true),
             "statement.publish" => (true, true, After::Never, true),
@@ -586,7 +587,7 @@ fn decode_body(type_name: &str, members: &mut Members) -> Result<Body, MemberErr
                 return Err(MemberError::value("retention", "\"never-prune\""));
             }
             Body::RegistryOpen {
-                origin,
+                origin: origin.into_owned(),
                 nonce: members.hash("nonce")?,
                 log_keys,
                 domain: domain_of(members)?,
@@ -622,7 +623,7 @@ fn decode_body(type_name: &str, members: &mut Members) -> Result<Body, MemberErr
                     "1 to 64 of a-z, 0-9 and single hyphens between them",
                 ));
             }
-            Body::StatementPublish { kind, slug }
+            Body::StatementPublish { kind, slug: slug.into_owned() }
         }
         "statement.version" => {
             let statement = StatementId(members.hash("statement")?);
@@ -648,7 +649,7 @@ fn log_key(place: &str, value: Value, origin: &str) -> Result<String, MemberErro
     let is_key_of_log = text.len() <= LOG_KEY_BYTES_MAX
         && VerifierKey::parse(&text).is_ok_and(|key| key.name().as_str() == origin);
     if is_key_of_log {
-        Ok(text)
+        Ok(text.into_owned())
     } else {
         Err(MemberError::value(place, "verifier keys named by the origin, of at most 2,100 bytes each"))
     }
@@ -676,7 +677,7 @@ pub(crate) fn domain_of(members: &mut Members) -> Result<Option<String>, MemberE
         Some(domain) if !is_domain(&domain) => {
             Err(MemberError::value("domain", "a lower-case domain with at least one dot (A-labels)"))
         }
-        domain => Ok(domain),
+        domain => Ok(domain.map(Cow::into_owned)),
     }
 }
 
@@ -716,7 +717,7 @@ fn new_key(place: &str, value: Value) -> Result<NewKey, MemberError> {
 
 fn ended_key(place: &str, value: Value) -> Result<EndedKey, MemberError> {
     let mut members = Members::of(place, value)?;
-    let how = match members.text("how")?.as_str() {
+    let how = match &*members.text("how")? {
         "retire" => Ending::Retire,
         "revoke" => Ending::Revoke,
         _ => return Err(MemberError::value("how", "\"retire\" or \"revoke\"")),
@@ -749,7 +750,7 @@ fn decode_text(place: &str, value: Value) -> Result<Text, MemberError> {
     let mut members = Members::of(place, value)?;
     let text = Text {
         language: language_of("language", members.text("language")?)?,
-        status: match members.text("status")?.as_str() {
+        status: match &*members.text("status")? {
             "authentic" => TextStatus::Authentic,
             "courtesy" => TextStatus::Courtesy,
             _ => return Err(MemberError::value("status", "\"authentic\" or \"courtesy\"")),
@@ -761,9 +762,9 @@ fn decode_text(place: &str, value: Value) -> Result<Text, MemberError> {
     Ok(text)
 }
 
-pub(crate) fn language_of(name: &str, language: String) -> Result<String, MemberError> {
+pub(crate) fn language_of(name: &str, language: Cow<'_, str>) -> Result<String, MemberError> {
     if is_language(&language) {
-        Ok(language)
+        Ok(language.into_owned())
     } else {
         Err(MemberError::value(name, "a language tag such as \"en\", \"zh-Hant\" or \"pt-BR\""))
     }

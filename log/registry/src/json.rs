@@ -7,6 +7,7 @@
 //!
 //! Not here: what the members mean (see [`crate::event`], [`crate::record`], [`crate::entry`]).
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -29,19 +30,19 @@ pub const DEPTH_MAX: u32 = 8;
 /// than 500, a receipt fewer than 700; without a limit 3 MiB of zeros would become 100 MB in memory.
 pub const VALUES_MAX: u32 = 4_096;
 
-/// A parsed value.
+/// A parsed value. Its strings are those of the text wherever they stand there without an escape.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum Value<'a> {
     /// `true` or `false`.
     Bool(bool),
     /// An integer from 0 to [`INTEGER_MAX`].
     Integer(u64),
     /// Printable ASCII.
-    Text(String),
+    Text(Cow<'a, str>),
     /// An array.
-    List(Vec<Value>),
+    List(Vec<Value<'a>>),
     /// An object; the names are strictly increasing.
-    Object(Vec<(String, Value)>),
+    Object(Vec<(Cow<'a, str>, Value<'a>)>),
 }
 
 /// Which rule of the format a text breaks.
@@ -104,7 +105,7 @@ pub struct JsonError {
 ///
 /// # Errors
 /// The first rule that the text breaks.
-pub fn parse(bytes: &[u8], bytes_max: usize) -> Result<Value, JsonError> {
+pub fn parse(bytes: &[u8], bytes_max: usize) -> Result<Value<'_>, JsonError> {
     if bytes.len() > bytes_max {
         return Err(JsonError { rule: JsonRule::Length, offset: bytes_max });
     }
@@ -130,7 +131,7 @@ struct Reader<'a> {
     values: u32,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     const fn error(&self, rule: JsonRule) -> JsonError {
         JsonError { rule, offset: self.offset }
     }
@@ -156,7 +157,7 @@ impl Reader<'_> {
         }
     }
 
-    fn literal(&mut self, text: &[u8], value: Value) -> Result<Value, JsonError> {
+    fn literal(&mut self, text: &[u8], value: Value<'a>) -> Result<Value<'a>, JsonError> {
         if self.bytes.get(self.offset..).is_some_and(|rest| rest.starts_with(text)) {
             self.offset += text.len();
             Ok(value)
@@ -166,7 +167,7 @@ impl Reader<'_> {
     }
 
     /// The recursion is bounded by [`DEPTH_MAX`], not by the input.
-    fn value(&mut self, depth: u32) -> Result<Value, JsonError> {
+    fn value(&mut self, depth: u32) -> Result<Value<'a>, JsonError> {
         self.values += 1;
         if self.values > VALUES_MAX {
             return Err(self.error(JsonRule::Values));
@@ -190,9 +191,9 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn object(&mut self, depth: u32) -> Result<Value, JsonError> {
+    fn object(&mut self, depth: u32) -> Result<Value<'a>, JsonError> {
         self.enter(depth)?;
-        let mut members: Vec<(String, Value)> = Vec::new();
+        let mut members: Vec<(Cow<'a, str>, Value<'a>)> = Vec::new();
         if self.peek() == Some(b'}') {
             self.offset += 1;
             return Ok(Value::Object(members));
@@ -220,7 +221,7 @@ impl Reader<'_> {
         }
     }
 
-    fn list(&mut self, depth: u32) -> Result<Value, JsonError> {
+    fn list(&mut self, depth: u32) -> Result<Value<'a>, JsonError> {
         self.enter(depth)?;
         let mut items = Vec::new();
         if self.peek() == Some(b']') {
@@ -240,14 +241,19 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&mut self) -> Result<String, JsonError> {
+    fn text(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.offset += 1;
-        let mut text = String::new();
+        let plain = self.plain();
+        if self.peek() == Some(b'"') {
+            self.offset += 1;
+            return Ok(Cow::Borrowed(plain));
+        }
+        let mut text = String::from(plain);
         loop {
             match self.peek() {
                 Some(b'"') => {
                     self.offset += 1;
-                    return Ok(text);
+                    return Ok(Cow::Owned(text));
                 }
                 Some(b'\\') => {
                     match self.bytes.get(self.offset + 1) {
@@ -257,14 +263,21 @@ impl Reader<'_> {
                     }
                     self.offset += 2;
                 }
-                Some(byte @ 0x20..=0x7e) => {
-                    text.push(char::from(byte));
-                    self.offset += 1;
-                }
+                Some(0x20..=0x7e) => text.push_str(self.plain()),
                 Some(_) => return Err(self.error(JsonRule::Text)),
                 None => return Err(self.error(JsonRule::Syntax)),
             }
         }
+    }
+
+    /// What stands here of a string up to its end, an escape, or a byte that no string has.
+    fn plain(&mut self) -> &'a str {
+        let rest = self.bytes.get(self.offset..).unwrap_or_default();
+        let is_plain = |byte: &u8| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\');
+        let length = rest.iter().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
+        self.offset += length;
+        // Printable ASCII is UTF-8.
+        rest.get(..length).and_then(|plain| core::str::from_utf8(plain).ok()).unwrap_or_default()
     }
 
     fn integer(&mut self) -> Result<u64, JsonError> {
@@ -332,12 +345,17 @@ fn write_integer(out: &mut Vec<u8>, value: u64) {
 }
 
 fn write_text(out: &mut Vec<u8>, text: &str) {
+    let is_escaped = |byte: &u8| matches!(byte, b'"' | b'\\');
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    for byte in text.bytes() {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
+    for part in text.as_bytes().split_inclusive(is_escaped) {
+        match part.split_last() {
+            Some((escaped, before)) if is_escaped(escaped) => {
+                out.extend_from_slice(before);
+                out.extend_from_slice(&[b'\\', *escaped]);
+            }
+            _ => out.extend_from_slice(part),
         }
-        out.push(byte);
     }
     out.push(b'"');
 }
@@ -467,15 +485,17 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     write_text(out, text);
 }
 
-fn write_hash(out: &mut Vec<u8>, hash: &Hash) {
+/// Writes bytes as a string of lower-case hex.
+pub(crate) fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
     out.push(b'"');
-    for byte in hash.as_bytes() {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'));
-        }
-    }
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
     out.push(b'"');
+}
+
+fn write_hash(out: &mut Vec<u8>, hash: &Hash) {
+    write_hex(out, hash.as_bytes());
 }
 
 #[cfg(test)]

@@ -170,13 +170,26 @@ pub fn key_id(key_type: KeyType, public_key: &[u8; PUBLIC_KEY_BYTES]) -> KeyId {
 /// Not a point, not canonical, or of small order.
 pub fn verifying_key(public_key: &[u8; PUBLIC_KEY_BYTES]) -> Result<VerifyingKey, KeyRefusal> {
     let key = VerifyingKey::from_bytes(public_key).map_err(|_| KeyRefusal::NotAPoint)?;
-    if key.to_edwards().compress().0 != *public_key {
+    if !is_canonical(public_key) {
         return Err(KeyRefusal::NotCanonical);
     }
     if key.is_weak() {
         return Err(KeyRefusal::Weak);
     }
     Ok(key)
+}
+
+/// Whether the bytes of a point are its one encoding (RFC 8032, section 5.1.3): y is smaller than
+/// p = 2^255 - 19, and the point with x = 0 has no sign. Encoding the point again would tell as well, and
+/// costs an inversion.
+fn is_canonical(point: &[u8; PUBLIC_KEY_BYTES]) -> bool {
+    let [low, middle @ .., high] = point;
+    let (y_high, has_sign) = (high & 0x7f, high & 0x80 != 0);
+    let is_past_p = y_high == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *low >= 0xed;
+    // x is 0 where y is 1 or p - 1.
+    let is_one = y_high == 0 && middle.iter().all(|byte| *byte == 0) && *low == 1;
+    let is_minus_one = y_high == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *low == 0xec;
+    !(is_past_p || has_sign && (is_one || is_minus_one))
 }
 
 /// Checks a public key that is about to be registered: one encoding, no torsion, so that every

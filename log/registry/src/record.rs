@@ -416,7 +416,7 @@ fn decode_members(namespace: Namespace, members: &mut Members) -> Result<Record,
             entry: members.integer("entry")?,
             event: EventHash(members.hash("event")?),
             operator: PartyId(members.hash("operator")?),
-            origin: Some(members.text("origin")?)
+            origin: Some(members.text("origin")?.into_owned())
                 .filter(|origin| is_origin(origin))
                 .ok_or_else(|| MemberError::value("origin", "an origin"))?,
             policy: event::policy_of(members)?,
@@ -452,7 +452,7 @@ fn decode_members(namespace: Namespace, members: &mut Members) -> Result<Record,
                 first: members.integer("first")?,
                 kind: StatementKind::from_name(&members.text("kind")?)
                     .ok_or_else(|| MemberError::value("kind", "a kind of statement"))?,
-                slug: Some(members.text("slug")?)
+                slug: Some(members.text("slug")?.into_owned())
                     .filter(|slug| event::is_slug(slug))
                     .ok_or_else(|| MemberError::value("slug", "a slug"))?,
                 sponsor: PartyId(members.hash("sponsor")?),
@@ -487,7 +487,7 @@ fn endorsement_of(members: &mut Members) -> Result<EndorsementRecord, MemberErro
             .map(|language| event::language_of("language", language))
             .transpose()?,
         level: level_of(members)?,
-        status: match members.text("status")?.as_str() {
+        status: match &*members.text("status")? {
             "active" => Status::Active,
             "withdrawn" => Status::Withdrawn,
             _ => return Err(MemberError::value("status", "\"active\" or \"withdrawn\"")),

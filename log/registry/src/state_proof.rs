@@ -3,6 +3,7 @@
 //! Follows `docs/spec/state-proof.md`, rules SP-1 to SP-8. What a file proves is found by
 //! [`crate::verify::verify_state`].
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use undersigned_tlog::hash::Hash;
@@ -102,7 +103,7 @@ impl Question {
         let mut members = Members::of("question", value)?;
         let kind = members.text("kind")?;
         let version = VersionId(members.hash("version")?);
-        let question = match kind.as_str() {
+        let question = match &*kind {
             "count" => Self::Count { version },
             "status" => Self::Status { version, party: PartyId(members.hash("party")?) },
             "absent" => Self::Absent { version, party: PartyId(members.hash("party")?) },
@@ -171,15 +172,15 @@ impl StateProof {
 }
 
 /// The `extra` line (SP-3).
-struct Extra {
-    blobs: Vec<alloc::string::String>,
+struct Extra<'a> {
+    blobs: Vec<Cow<'a, str>>,
     entry_bytes: Vec<u8>,
     paths: Vec<StatePath>,
     question: Question,
 }
 
-impl Extra {
-    fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+impl<'a> Extra<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let value = json::parse(bytes, STATE_PROOF_BYTES_MAX)?;
         let mut members = Members::of("extra", value)?;
         // First, for it is what a receipt lacks (SP-4).

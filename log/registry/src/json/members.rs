@@ -2,7 +2,7 @@
 //!
 //! Follows `docs/spec/entry.md`, rules EN-10 to EN-13.
 
-use alloc::borrow::ToOwned as _;
+use alloc::borrow::{Cow, ToOwned as _};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -61,33 +61,33 @@ impl MemberError {
 }
 
 /// Takes the members out of an object one by one; [`Members::finish`] refuses what is left.
-pub(crate) struct Members {
-    members: Vec<(String, Value)>,
+pub(crate) struct Members<'a> {
+    members: Vec<(Cow<'a, str>, Value<'a>)>,
 }
 
-impl Members {
+impl<'a> Members<'a> {
     /// The members of an object; `place` names it in the error.
-    pub(crate) fn of(place: &str, value: Value) -> Result<Self, MemberError> {
+    pub(crate) fn of(place: &str, value: Value<'a>) -> Result<Self, MemberError> {
         match value {
             Value::Object(members) => Ok(Self { members }),
             _ => Err(MemberError::new(place, MemberRule::Type)),
         }
     }
 
-    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value<'a>> {
         let position = self.members.iter().position(|(member, _)| member == name)?;
         Some(self.members.remove(position).1)
     }
 
-    pub(crate) fn value(&mut self, name: &str) -> Result<Value, MemberError> {
+    pub(crate) fn value(&mut self, name: &str) -> Result<Value<'a>, MemberError> {
         self.take(name).ok_or_else(|| MemberError::new(name, MemberRule::Missing))
     }
 
-    pub(crate) fn text(&mut self, name: &str) -> Result<String, MemberError> {
+    pub(crate) fn text(&mut self, name: &str) -> Result<Cow<'a, str>, MemberError> {
         text_of(name, self.value(name)?)
     }
 
-    pub(crate) fn text_if(&mut self, name: &str) -> Result<Option<String>, MemberError> {
+    pub(crate) fn text_if(&mut self, name: &str) -> Result<Option<Cow<'a, str>>, MemberError> {
         self.take(name).map(|value| text_of(name, value)).transpose()
     }
 
@@ -122,7 +122,7 @@ impl Members {
         &mut self,
         name: &str,
         items_max: usize,
-        item: impl Fn(&str, Value) -> Result<T, MemberError>,
+        item: impl Fn(&str, Value<'a>) -> Result<T, MemberError>,
     ) -> Result<Vec<T>, MemberError> {
         let value = self.value(name)?;
         list_of(name, value, items_max, item)
@@ -134,7 +134,7 @@ impl Members {
         &mut self,
         name: &str,
         items_max: usize,
-        item: impl Fn(&str, Value) -> Result<T, MemberError>,
+        item: impl Fn(&str, Value<'a>) -> Result<T, MemberError>,
     ) -> Result<Vec<T>, MemberError> {
         match self.take(name) {
             None => Ok(Vec::new()),
@@ -150,7 +150,7 @@ impl Members {
     }
 }
 
-pub(crate) fn text_of(name: &str, value: Value) -> Result<String, MemberError> {
+pub(crate) fn text_of<'a>(name: &str, value: Value<'a>) -> Result<Cow<'a, str>, MemberError> {
     match value {
         Value::Text(text) => Ok(text),
         _ => Err(MemberError::new(name, MemberRule::Type)),
@@ -168,11 +168,11 @@ pub(crate) fn hash_of(name: &str, value: Value) -> Result<Hash, MemberError> {
     Hash::from_hex(&text_of(name, value)?).map_err(|_| MemberError::value(name, "64 lower-case hex digits"))
 }
 
-fn list_of<T>(
+fn list_of<'a, T>(
     name: &str,
-    value: Value,
+    value: Value<'a>,
     items_max: usize,
-    item: impl Fn(&str, Value) -> Result<T, MemberError>,
+    item: impl Fn(&str, Value<'a>) -> Result<T, MemberError>,
 ) -> Result<Vec<T>, MemberError> {
     match value {
         Value::List(items) if items.is_empty() => Err(MemberError::value(name, "a list that is not empty")),

@@ -26,6 +26,10 @@ pub const RECORD_BYTES_MAX: usize = 32 * 1024;
 /// The most steps: their lengths in bits differ and are smaller than the longest key, 65 * 8.
 pub const STEPS_MAX: usize = 520;
 
+/// A record under its key, and a step with all columns in use. Room to begin with, no limits.
+const TERMINAL_BYTES_USUAL: usize = 512;
+const STEP_BYTES_USUAL: usize = 2 + HASH_BYTES + 1 + 6 * 9 + 8;
+
 const NOTHING: u8 = 0;
 const LEAF: u8 = 1;
 const NODE: u8 = 2;
@@ -149,7 +153,7 @@ impl SubtreeProof {
     /// The one encoding. A proof that breaks a limit gives bytes that are no encoding of it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(TERMINAL_BYTES_USUAL + self.steps.len() * STEP_BYTES_USUAL);
         match &self.terminal {
             Terminal::Nothing => out.push(NOTHING),
             Terminal::Leaf { key, record } => {

@@ -146,7 +146,7 @@ fn canonical_json_is_accepted_and_nothing_else() {
 }
 
 /// One step into a value: a name, or a place in a list.
-fn at<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Value {
+fn at<'a, 'v>(value: &'a mut Value<'v>, path: &[&str]) -> &'a mut Value<'v> {
     path.iter().fold(value, |value, step| match value {
         Value::Object(members) => &mut members.iter_mut().find(|(name, _)| name == step).unwrap().1,
         Value::List(items) => &mut items[step.parse::<usize>().unwrap()],
@@ -155,7 +155,7 @@ fn at<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Value {
 }
 
 /// The text with one member changed, added or taken out, canonical again.
-pub(crate) fn changed(text: &[u8], path: &[&str], new: Option<Value>) -> Vec<u8> {
+pub(crate) fn changed<'a>(text: &'a [u8], path: &[&'a str], new: Option<Value<'a>>) -> Vec<u8> {
     let mut value = json::parse(text, SUBMISSION_BYTES_MAX).unwrap();
     let (last, parents) = path.split_last().unwrap();
     match at(&mut value, parents) {
@@ -177,19 +177,19 @@ pub(crate) fn changed(text: &[u8], path: &[&str], new: Option<Value>) -> Vec<u8>
     json::write(&value)
 }
 
-pub(crate) fn string(text: &str) -> Option<Value> {
-    Some(Value::Text(text.into()))
+pub(crate) fn string(text: &str) -> Option<Value<'static>> {
+    Some(Value::Text(text.to_owned().into()))
 }
 
-fn integer(value: u64) -> Option<Value> {
+const fn integer(value: u64) -> Option<Value<'static>> {
     Some(Value::Integer(value))
 }
 
-fn list(items: Vec<Value>) -> Option<Value> {
+const fn list(items: Vec<Value<'_>>) -> Option<Value<'_>> {
     Some(Value::List(items))
 }
 
-fn value_of(text: &[u8], path: &[&str]) -> Value {
+fn value_of<'a>(text: &'a [u8], path: &[&str]) -> Value<'a> {
     let mut value = json::parse(text, SUBMISSION_BYTES_MAX).unwrap();
     at(&mut value, path).clone()
 }
@@ -384,7 +384,7 @@ pub(crate) fn event_cases() -> Vec<Case> {
     let seventeen = (0..=NAMES_MAX)
         .map(|n| {
             Value::Object(vec![
-                ("language".into(), Value::Text(letters(n))),
+                ("language".into(), Value::Text(letters(n).into())),
                 ("text".into(), value_of(&create, &["names", "0", "text"])),
             ])
         })
@@ -483,8 +483,9 @@ pub(crate) fn event_cases() -> Vec<Case> {
     no("a log key of another log", &["EV-22"], value, "log_keys", &open, &["log_keys", "0"], other);
     let one = value_of(&open, &["log_keys", "0"]);
     no("a log key twice", &["EV-22"], value, "log_keys", &open, &["log_keys"], list(vec![one.clone(), one]));
-    let nine =
-        (0..9).map(|n| Value::Text(crate::fixture::log_signer(n).verifier_key().to_string())).collect();
+    let nine = (0..9)
+        .map(|n| Value::Text(crate::fixture::log_signer(n).verifier_key().to_string().into()))
+        .collect();
     no("9 log keys", &["EV-22"], value, "log_keys", &open, &["log_keys"], list(nine));
     no("another retention", &["EV-23"], value, "retention", &open, &["retention"], string("prune"));
     for base in [&open, &change] {
@@ -548,7 +549,7 @@ pub(crate) fn event_cases() -> Vec<Case> {
     let many = (0..=TEXTS_MAX)
         .map(|n| {
             let mut text = one.clone();
-            *at(&mut text, &["language"]) = Value::Text(letters(n));
+            *at(&mut text, &["language"]) = Value::Text(letters(n).into());
             text
         })
         .collect();
@@ -998,7 +999,8 @@ pub(crate) fn record_cases() -> Vec<RecordCase> {
     };
     let value = "member-value";
     no("a policy out of its limits", &["RE-2"], value, of(0, ""), &["max_lag"], integer(0));
-    let keys = value_of(&of(1, "harbour").1, &["keys"]);
+    let harbour = of(1, "harbour").1;
+    let keys = value_of(&harbour, &["keys"]);
     let Value::List(mut keys) = keys else { panic!("keys are a list") };
     keys.reverse();
     no("keys out of order", &["RE-3"], value, of(1, "harbour"), &["keys"], list(keys));
@@ -1120,17 +1122,18 @@ pub(crate) fn texts_at_the_door() -> Vec<DoorCase> {
     ]
 }
 
-fn any_value() -> impl Strategy<Value = Value> {
+fn any_value() -> impl Strategy<Value = Value<'static>> {
     let leaf = prop_oneof![
         any::<bool>().prop_map(Value::Bool),
         (0..=json::INTEGER_MAX).prop_map(Value::Integer),
-        "[ -~]{0,12}".prop_map(Value::Text),
+        "[ -~]{0,12}".prop_map(|text| Value::Text(text.into())),
     ];
     leaf.prop_recursive(6, 64, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
-            prop::collection::btree_map("[ -~]{0,6}", inner, 0..6)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::btree_map("[ -~]{0,6}", inner, 0..6).prop_map(|members| {
+                Value::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
+            }),
         ]
     })
 }

@@ -482,7 +482,7 @@ pub(crate) fn refused(story: &Story) -> Vec<Refused> {
         with_extra(&file, &["paths"], Some(Value::List(vec![]))),
     );
     case("another v", &["SP-3"], "member-value", with_extra(&file, &["v"], Some(Value::Integer(2))));
-    let word = |text: &str| Some(Value::Text(text.into()));
+    let word = |text: &str| Some(Value::Text(text.to_owned().into()));
     case("a member more", &["SP-3"], "member-unknown", with_extra(&file, &["witness"], word("x")));
     case(
         "an unknown kind",
