@@ -4,7 +4,8 @@
 //! decides nothing, and the append path never waits for it. sled's flush is not durable on Linux, so
 //! nothing here asks it to be: a marker that is written after a clean close, and taken away before the
 //! next opening, says whether the folder may be used again; anything odd means that it is built anew.
-//! Written behind the log in chunks, each with the size and root it covers.
+//! Written behind the log in chunks; the size and root that it covers are written when it is closed, as an
+//! index that was not closed is of no use.
 //!
 //! Every reader asks with the size of the tree it answers for, and waits until the index covers it, so
 //! that no answer is stale.
@@ -107,7 +108,8 @@ pub struct Index {
 /// The loop that writes the index.
 #[derive(Debug)]
 pub struct Indexer {
-    thread: JoinHandle<()>,
+    /// Says at its end whether the index holds what it covers.
+    thread: JoinHandle<bool>,
     stop: Arc<AtomicBool>,
     wake: watch::Sender<()>,
 }
@@ -220,7 +222,7 @@ impl Indexer {
     pub fn stop(self, store: &dyn Store, index: Arc<Index>, in_order: bool) {
         self.stop.store(true, Ordering::SeqCst);
         self.wake.send_replace(());
-        if self.thread.join().is_err() {
+        if !self.thread.join().unwrap_or(false) {
             return;
         }
         let flushed = index.db.flush();
@@ -243,23 +245,33 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, mut published: watch::Receiver<TreeSize>, mut woken: watch::Receiver<()>) {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
-            tracing::error!("no runtime for the index; lists are not available");
-            return;
-        };
+    fn run(mut self, published: watch::Receiver<TreeSize>, woken: watch::Receiver<()>) -> bool {
+        // Readers are told that it is behind; the next start builds it anew.
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            let size = self.follow(published, woken)?;
+            self.close(size)
+        }));
+        let worked = worked.unwrap_or_else(|_| Err(IndexError::Damaged("it panicked".to_owned())));
+        if let Err(error) = &worked {
+            tracing::error!(%error, "the index stopped");
+        }
+        worked.is_ok()
+    }
+
+    /// Indexes what is published until the log ends or the index is to stop; returns the size it saw last.
+    fn follow(
+        &mut self,
+        mut published: watch::Receiver<TreeSize>,
+        mut woken: watch::Receiver<()>,
+    ) -> Result<TreeSize, IndexError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|error| IndexError::Damaged(error.to_string()))?;
         loop {
             let size = *published.borrow_and_update();
             let mut watch = (*self.covered.borrow() < size.get()).then(|| meters::COMMIT_PHASE.watch());
-            let worked = catch_unwind(AssertUnwindSafe(|| self.catch_up(size)))
-                .unwrap_or_else(|_| Err(IndexError::Damaged("it panicked".to_owned())));
-            if let Err(error) = worked {
-                // Readers are told that it is behind; the next start builds it anew.
-                tracing::error!(%error, "the index stopped");
-                return;
-            }
+            self.catch_up(size)?;
             if self.stop.load(Ordering::SeqCst) {
-                return;
+                return Ok(size);
             }
             if let Some(watch) = &mut watch {
                 watch.lap("index");
@@ -271,7 +283,7 @@ impl Writer {
                 }
             });
             if log_ended {
-                return;
+                return Ok(size);
             }
         }
     }
@@ -282,37 +294,53 @@ impl Writer {
         let mut batch = sled::Batch::default();
         let mut operations = 0;
         while next < size.get() && !self.stop.load(Ordering::SeqCst) {
-            let entries = self
-                .reader
-                .bundle(next / TILE_WIDTH, size)
-                .map_err(|error| IndexError::Log(error.to_string()))?;
-            let from = usize::try_from(next % TILE_WIDTH).unwrap_or(0);
-            for bytes in entries.iter().skip(from) {
+            let (bundle, entries);
+            let found: &mut dyn Iterator<Item = &[u8]> = match self.reader.recent_entry(next) {
+                Some(entry) => {
+                    entries = [entry];
+                    &mut entries.iter().map(|entry| &**entry)
+                }
+                None => {
+                    bundle = self
+                        .reader
+                        .bundle(next / TILE_WIDTH, size)
+                        .map_err(|error| IndexError::Log(error.to_string()))?;
+                    let from = usize::try_from(next % TILE_WIDTH).unwrap_or(0);
+                    &mut bundle.iter().skip(from).map(Vec::as_slice)
+                }
+            };
+            for bytes in found {
                 operations += self.index_entry(&mut batch, next, bytes)?;
                 next += 1;
                 if operations >= CHUNK_OPERATIONS_MAX - ENTRY_OPERATIONS_MAX {
-                    self.write(std::mem::take(&mut batch), next, size)?;
+                    self.write(std::mem::take(&mut batch), next)?;
                     operations = 0;
                 }
             }
         }
         if operations > 0 {
-            self.write(batch, next, size)?;
+            self.write(batch, next)?;
         }
         Ok(())
     }
 
-    fn write(&mut self, mut batch: sled::Batch, covered: u64, size: TreeSize) -> Result<(), IndexError> {
+    fn write(&mut self, batch: sled::Batch, covered: u64) -> Result<(), IndexError> {
+        self.db.apply_batch(batch)?;
+        self.pending.clear();
+        self.covered.send_replace(covered);
+        Ok(())
+    }
+
+    /// Says what is covered, for the next start. Only now: an index that was not closed is thrown away.
+    fn close(&self, size: TreeSize) -> Result<(), IndexError> {
+        let covered = *self.covered.borrow();
         let root = self
             .reader
             .root(TreeSize::new(covered), size)
             .map_err(|error| IndexError::Log(error.to_string()))?;
         let mut value = covered.to_be_bytes().to_vec();
         value.extend_from_slice(root.as_bytes());
-        batch.insert(&[kind::COVERED], value);
-        self.db.apply_batch(batch)?;
-        self.pending.clear();
-        self.covered.send_replace(covered);
+        self.db.insert([kind::COVERED], value)?;
         Ok(())
     }
 

@@ -463,7 +463,9 @@ impl Node {
         if found != registry {
             return Err(NodeError::Mixed { found: found.to_text(), expected: registry });
         }
-        let reader = Arc::new(LogReader::new(store));
+        let recent = Arc::clone(running.recent_entries());
+        let recent = Box::new(move |index| recent.find(index).map(|logged| Arc::clone(&logged.entry)));
+        let reader = Arc::new(LogReader::with_recent(store, recent));
         let (index, indexer) = index::start(&place.data.join(INDEX), Arc::clone(&reader), running.sizes())?;
         let policy = trust_policy(&verifier_key, &registry)?;
         Ok(Self { running, policy, log_key: verifier_key.to_string(), registry, reader, index, indexer })

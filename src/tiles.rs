@@ -6,6 +6,7 @@
 mod multi;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use undersigned_tlog::hash::{Hash, sha256};
@@ -51,19 +52,40 @@ const BUNDLES_KEPT: usize = 32;
 /// The entries of one bundle.
 type Entries = Arc<Vec<Vec<u8>>>;
 
+/// Finds an entry that is still in memory.
+pub type Recent = Box<dyn Fn(u64) -> Option<Arc<[u8]>> + Send + Sync>;
+
 /// Reads entries, blobs and proofs of a log that lies in a store.
-#[derive(Debug)]
 pub struct LogReader {
     store: Arc<dyn Store>,
+    recent: Recent,
     /// Full bundles, the newest read last; held for a look-up or a push only.
     kept: Mutex<VecDeque<(u64, Entries)>>,
+}
+
+impl fmt::Debug for LogReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogReader").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 impl LogReader {
     /// Reads from this store.
     #[must_use]
-    pub const fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, kept: Mutex::new(VecDeque::new()) }
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self::with_recent(store, Box::new(|_| None))
+    }
+
+    /// Reads from this store what is not in memory any more.
+    #[must_use]
+    pub fn with_recent(store: Arc<dyn Store>, recent: Recent) -> Self {
+        Self { store, recent, kept: Mutex::new(VecDeque::new()) }
+    }
+
+    /// An entry that is still in memory, where it was put before its tree was published.
+    #[must_use]
+    pub fn recent_entry(&self, index: u64) -> Option<Arc<[u8]>> {
+        (self.recent)(index)
     }
 
     /// Where the log lies.
@@ -123,6 +145,13 @@ impl LogReader {
         }
         tracing::error!(%name, "a blob is damaged on the disk; restore it from a backup or a mirror");
         Ok(None)
+    }
+
+    /// A blob's bytes, if they can be had without waiting for a disk. None says nothing: ask
+    /// [`LogReader::blob`].
+    #[must_use]
+    pub fn blob_at_once(&self, hash: &Hash) -> Option<Vec<u8>> {
+        self.store.get_at_once(&Name::blob(hash)).filter(|bytes| sha256(&[bytes]) == *hash)
     }
 
     /// The inclusion proof of an entry, from stored tiles.
