@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
 /// The largest file that is read. A batch of 1,024 entries of 32 KiB with its overhead is below 34 MiB.
 pub const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -330,6 +330,21 @@ impl Folder {
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(self.clean(rel, Operation::Open, errno)),
         }
+    }
+
+    /// The bytes of a file if they lie in the kernel's memory, so that reading them waits for no disk. None says
+    /// nothing: ask [`Self::read`]. Kernels before 5.12 and some file systems never know.
+    #[must_use]
+    pub fn read_at_once(&self, rel: &str) -> Option<Vec<u8>> {
+        check_relative(&self.path, rel).ok()?;
+        let resolve = BENEATH | ResolveFlags::CACHED;
+        let file = rustix::fs::openat2(&self.root, rel, READ, Mode::empty(), resolve).ok()?;
+        let size = usize::try_from(self.check_regular(file.as_fd(), rel).ok()?).ok()?;
+        let mut bytes = vec![0; size];
+        let into = &mut [io::IoSliceMut::new(&mut bytes)];
+        let count = rustix::io::preadv2(&file, into, 0, ReadWriteFlags::NOWAIT).ok()?;
+        // Fewer bytes are those of the pages that are there.
+        (count == size).then_some(bytes)
     }
 
     /// As [`Self::read`], for recovery: what it returns is durable, file and parents are fsynced first. An
@@ -652,11 +667,9 @@ impl Folder {
         }
     }
 
-    /// Opens without following any symbolic link: a dangling one would look like an absent file, and an
-    /// unmounted volume like an empty log.
+    /// Opens without following any symbolic link.
     fn open_beneath(&self, rel: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        match rustix::fs::openat2(&self.root, rel, flags, Mode::empty(), resolve) {
+        match rustix::fs::openat2(&self.root, rel, flags, Mode::empty(), BENEATH) {
             // Kernels before 5.6 and some sandboxes have no openat2.
             Err(Errno::NOSYS | Errno::PERM) => self.open_by_steps(rel, flags),
             opened_or_failed => opened_or_failed,
@@ -882,6 +895,9 @@ struct Temp {
 
 /// NONBLOCK matters for a FIFO only, which then is refused instead of waited for.
 const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
+/// A dangling link would look like an absent file, and an unmounted volume like an empty log.
+const BENEATH: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::DIRECTORY);
 

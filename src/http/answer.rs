@@ -97,9 +97,26 @@ pub(super) fn inclusion(
     }
 }
 
-/// Builds the receipt of an entry, and checks it before it leaves: the inclusion path against the
-/// published root, the state paths against the entry's own root.
-pub(super) fn receipt(
+/// The receipt of an entry: at once if all that it is made of lies in memory, else from a thread that may
+/// wait for the disk.
+pub(super) async fn receipt(
+    handle: &Handle,
+    published: Arc<Published>,
+    index: u64,
+    logged: Option<Arc<Logged<Arc<Cut>>>>,
+) -> Result<Vec<u8>, Problem> {
+    if let Some(logged) = &logged
+        && let Ok(hashes) = published.recent.inclusion_proof(LeafIndex::new(index), published.head.size)
+        && let Some(blobs) = blobs_at_once(&handle.reader, &logged.cut.small_blobs)
+    {
+        return checked_receipt(&published, index, &logged.entry, &hashes, &logged.cut.paths, &blobs);
+    }
+    let reader = Arc::clone(&handle.reader);
+    blocking(move || read_receipt(&reader, &published, index, logged.as_deref())).await
+}
+
+/// The same on a thread that may wait for the disk.
+pub(super) fn read_receipt(
     reader: &LogReader,
     published: &Published,
     index: u64,
@@ -114,29 +131,30 @@ pub(super) fn receipt(
         }
     };
     let hashes = inclusion(reader, published, index)?;
-    verify_inclusion(
-        &entry::leaf(bytes),
-        LeafIndex::new(index),
-        published.head.size,
-        &hashes,
-        &published.head.root,
-    )
-    .map_err(|error| Problem::internal(&format!("receipt {index} does not verify: {error}")))?;
     let paths = logged.map(|logged| logged.cut.paths.as_slice()).unwrap_or_default();
-    check_paths(bytes, paths, index)?;
     let refs = match logged {
         Some(logged) => logged.cut.small_blobs.clone(),
         None => small_blobs_of_entry(bytes),
     };
     let blobs = blobs(reader, &refs)?;
-    let parts = ReceiptParts {
-        entry: bytes,
-        blobs: &blobs,
-        paths,
-        index,
-        hashes: &hashes,
-        checkpoint: &published.checkpoint,
-    };
+    checked_receipt(published, index, bytes, &hashes, paths, &blobs)
+}
+
+/// Builds the receipt of an entry, and checks it before it leaves: the inclusion path against the
+/// published root, the state paths against the entry's own root.
+fn checked_receipt(
+    published: &Published,
+    index: u64,
+    entry: &[u8],
+    hashes: &[Hash],
+    paths: &[receipt::StatePath],
+    blobs: &[Vec<u8>],
+) -> Result<Vec<u8>, Problem> {
+    let head = published.head;
+    verify_inclusion(&entry::leaf(entry), LeafIndex::new(index), head.size, hashes, &head.root)
+        .map_err(|error| Problem::internal(&format!("receipt {index} does not verify: {error}")))?;
+    check_paths(entry, paths, index)?;
+    let parts = ReceiptParts { entry, blobs, paths, index, hashes, checkpoint: &published.checkpoint };
     receipt::build(&parts).map_err(|error| Problem::internal(&error))
 }
 
@@ -198,6 +216,10 @@ pub(super) fn blobs(reader: &LogReader, refs: &[BlobRef]) -> Result<Vec<Vec<u8>>
         }
     }
     Ok(blobs)
+}
+
+fn blobs_at_once(reader: &LogReader, refs: &[BlobRef]) -> Option<Vec<Vec<u8>>> {
+    refs.iter().map(|blob| reader.blob_at_once(&blob.sha256).filter(|bytes| blob.names(bytes))).collect()
 }
 
 /// A small text blob for a list: `None` where it was erased or is no text.

@@ -75,8 +75,7 @@ pub(super) async fn receipt(
     let published = published(&handle);
     let index = resolve(&handle, Reference::parse(&reference)?, published.head.size).await?;
     let logged = handle.recent_entries.find(index);
-    let reader = handle.reader.clone();
-    let receipt = blocking(move || answer::receipt(&reader, &published, index, logged.as_deref())).await?;
+    let receipt = answer::receipt(&handle, published, index, logged).await?;
     Ok(receipt_response(StatusCode::OK, index, receipt))
 }
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use undersigned_registry::envelope::{SUBMISSION_BYTES_MAX, Submission};
 
 use super::INDEX_HEADER;
-use super::answer::{blocking, receipt};
+use super::answer::receipt;
 use super::door::{Pass, Signers, Visit, Way};
 use super::problem::Problem;
 use super::query::{NoParameters, Parameters};
@@ -74,9 +74,7 @@ async fn log(
     if answer.is_new {
         visit.logged(&signers);
     }
-    let reader = handle.reader.clone();
-    let receipt =
-        blocking(move || receipt(&reader, &answer.published, index, answer.logged.as_deref())).await?;
+    let receipt = receipt(handle, answer.published, index, answer.logged).await?;
     Ok(receipt_response(status, index, receipt))
 }
 

@@ -131,6 +131,10 @@ impl Store for LocalStore {
         self.folder.read(name.as_str()).map_err(|error| reading(name, error))
     }
 
+    fn get_at_once(&self, name: &Name) -> Option<Vec<u8>> {
+        self.folder.read_at_once(name.as_str())
+    }
+
     fn get_settled(&self, name: &Name) -> Result<Option<Vec<u8>>, StoreError> {
         self.folder.read_settled(name.as_str()).map_err(|error| reading(name, error))
     }

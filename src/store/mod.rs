@@ -46,6 +46,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Unreadable`].
     fn get(&self, name: &Name) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// The bytes of an object, if they can be had without waiting for a disk or a network. None says nothing:
+    /// ask [`Self::get`].
+    fn get_at_once(&self, _name: &Name) -> Option<Vec<u8>> {
+        None
+    }
+
     /// As [`Self::get`], for recovery: what it returns has been made durable first, so that nothing is
     /// built on bytes that the next power cut takes away.
     ///

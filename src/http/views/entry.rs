@@ -68,7 +68,7 @@ pub(in crate::http) async fn entry_detail(handle: &Handle, reference: &str) -> R
     blocking(move || {
         let json = entry_bytes(&reader, index, size)?;
         // Builds it and checks it: the path against the published root, what it holds against the entry.
-        let receipt = answer::receipt(&reader, &published, index, logged.as_deref())?;
+        let receipt = answer::read_receipt(&reader, &published, index, logged.as_deref())?;
         let path_length = answer::inclusion(&reader, &published, index)?.len();
         let lookup = Lookup { index: &lookup_index, reader: &reader, size };
         let signers = entry.envelope.proofs().iter().zip(keys).map(|(proof, record)| Signer {
