@@ -12,7 +12,6 @@
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use tower_http::compression::CompressionLayer;
@@ -30,17 +29,28 @@ const COMPRESS_BYTES_MIN: usize = 1_024;
 /// The media type of tiles, bundles and blobs.
 const BYTES: &str = "application/octet-stream";
 
-/// Adds a validator to what was read, and answers 304 to whoever has it. No error is ever kept.
-///
-/// HEAD goes on as GET, because the validator is of the body; the router around all of this takes the body
-/// away.
-pub(super) async fn validated(mut request: Request, next: Next) -> Response {
-    let has = request.headers().typed_try_get::<IfNoneMatch>().ok().flatten();
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    if *request.method() == Method::HEAD {
-        *request.method_mut() = Method::GET;
+/// What a request says of the answer that its client may have already.
+#[derive(Debug)]
+pub(super) struct Asked {
+    has: Option<IfNoneMatch>,
+    reads: bool,
+}
+
+impl Asked {
+    /// Reads it from a request. HEAD goes on as GET, because the validator is of the body; the router around
+    /// all of this takes the body away.
+    pub(super) fn take(request: &mut Request) -> Self {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        if *request.method() == Method::HEAD {
+            *request.method_mut() = Method::GET;
+        }
+        Self { has: request.headers().typed_try_get::<IfNoneMatch>().ok().flatten(), reads }
     }
-    let mut response = next.run(request).await;
+}
+
+/// Adds a validator to what was read, and answers 304 to whoever has it. No error is ever kept.
+pub(super) async fn validated(asked: Asked, mut response: Response) -> Response {
+    let Asked { has, reads } = asked;
     if response.status().is_client_error() || response.status().is_server_error() {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         return response;

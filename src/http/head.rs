@@ -8,7 +8,6 @@
 use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderName, HeaderValue, Version, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::problem::Problem;
@@ -17,15 +16,15 @@ use super::problem::Problem;
 const ONCE: [HeaderName; 4] =
     [header::HOST, header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
 
-/// Lets requests in whose head can be read in one way.
-pub(super) async fn clear(request: Request, next: Next) -> Response {
-    let Some(rule) = broken(&request) else { return next.run(request).await };
+/// The answer to a request whose head can be read in two ways.
+pub(super) fn refusal(request: &Request) -> Option<Response> {
+    let rule = broken(request)?;
     let mut response = Problem::new("head-broken", rule).into_response();
     if request.version() < Version::HTTP_2 {
         // What follows on this connection may be anything.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response
+    Some(response)
 }
 
 /// The rule that a request breaks.

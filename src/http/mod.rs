@@ -8,7 +8,7 @@
 //! - `query`: what a request asks for;
 //! - `about`: what the registry says of itself;
 //! - `pages`: the same for people, in a browser;
-//! - `conditional`: validators and compression; `openapi`: the document that describes all of this;
+//! - `around`: what every request goes through; `conditional`: validators and compression; `openapi`: the document that describes all of this;
 //! - `health`: whether it is well;
 //! - `admin`: the operator's own listener;
 //! - `observe`: what is counted and logged of every request;
@@ -23,6 +23,7 @@
 mod about;
 mod admin;
 mod answer;
+mod around;
 mod conditional;
 mod door;
 mod head;
@@ -47,7 +48,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -55,7 +55,6 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use undersigned_registry::envelope::SUBMISSION_BYTES_MAX;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -86,22 +85,27 @@ fn assemble(handle: Handle, limits: Arc<SharedLimits>, beside: Router) -> Router
         .method_not_allowed_fallback(async || {
             Problem::new("method-not-allowed", "another method belongs here")
         })
-        .layer(from_fn_with_state(door, door::guard))
-        .layer(from_fn_with_state(handle.clone(), mirror::guard))
-        .layer(SetResponseHeaderLayer::if_not_present(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("no-cache"),
-        ))
-        .layer(SetResponseHeaderLayer::overriding(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ))
+        // One layer of several: each layer of a router boxes every route once more.
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn(observe::routed))
+                .layer(SetResponseHeaderLayer::overriding(
+                    header::X_CONTENT_TYPE_OPTIONS,
+                    HeaderValue::from_static("nosniff"),
+                ))
+                .layer(SetResponseHeaderLayer::if_not_present(
+                    header::CACHE_CONTROL,
+                    HeaderValue::from_static("no-cache"),
+                ))
+                .option_layer(
+                    handle.upstream.is_some().then(|| from_fn_with_state(handle.clone(), mirror::guard)),
+                )
+                .layer(from_fn_with_state(door, door::guard)),
+        )
         .with_state(handle);
     let all = api
-        .merge(files.router())
-        .merge(beside)
-        .fallback(async || Problem::not_found("such address; GET / lists what there is"))
-        .layer(from_fn(observe::routed));
+        .merge(files.router().merge(beside).layer(from_fn(observe::routed)))
+        .fallback(async || Problem::not_found("such address; GET / lists what there is"));
     // Around the router as a whole: a layer of a router is a copy of it in every route, and each request
     // would pay for all of them.
     let around = ServiceBuilder::new()
@@ -109,10 +113,7 @@ fn assemble(handle: Handle, limits: Arc<SharedLimits>, beside: Router) -> Router
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cross_origin())
         .layer(conditional::compression())
-        .layer(from_fn(conditional::validated))
-        .layer(from_fn(head::clear))
-        .layer(DefaultBodyLimit::max(SUBMISSION_BYTES_MAX))
-        .layer(from_fn_with_state(people, pages::for_people))
+        .layer(from_fn_with_state(people, around::around))
         .service(all);
     Router::new().fallback_service(around)
 }

@@ -162,10 +162,11 @@ impl<L: Law> Sequencer<L> {
             identity: self.law.identity(),
             old: plan.old,
             new: plan.new,
-            entries: decided.entries.clone(),
+            entries: std::mem::take(&mut decided.entries),
         };
         match self.commit(&batch, &decided.blobs, &mut watch)? {
             Committed::Yes => {
+                decided.entries = batch.entries;
                 self.law.keep();
                 tell_refusals::<L>(refused);
             }

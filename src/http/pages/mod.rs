@@ -23,7 +23,7 @@ use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 
-pub(super) use problem::for_people;
+pub(super) use problem::{for_people, is_person};
 
 use super::problem::Problem;
 use super::query::{Form, negotiate};

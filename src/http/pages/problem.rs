@@ -2,9 +2,8 @@
 
 use askama::Template;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::Response;
 
 use super::filters;
@@ -26,15 +25,13 @@ struct ProblemPage<'a> {
     next: &'a str,
 }
 
+/// Whether a person asks, whose problems are told as a page.
+pub(in crate::http) fn is_person(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD) && wants_page(request.headers(), Form::Json)
+}
+
 /// Answers a person with a page where a program gets a problem document.
-pub(in crate::http) async fn for_people(
-    State(handle): State<Handle>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let is_person =
-        matches!(*request.method(), Method::GET | Method::HEAD) && wants_page(request.headers(), Form::Json);
-    let mut response = next.run(request).await;
+pub(in crate::http) fn for_people(handle: &Handle, is_person: bool, mut response: Response) -> Response {
     let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
     response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
     if !is_person {
@@ -50,7 +47,7 @@ pub(in crate::http) async fn for_people(
     };
     let (code, detail) = (problem.code(), problem.detail());
     let rendered =
-        ProblemPage { frame: Frame::of(&handle), status, heading, code, title, detail, next }.render();
+        ProblemPage { frame: Frame::of(handle), status, heading, code, title, detail, next }.render();
     // Where no page can be made, the document for programs still says what is wrong.
     let Ok(html) = rendered else { return response };
     let headers = response.headers_mut();
