@@ -147,6 +147,15 @@ fn absent_is_not_unreadable() {
     fs::File::create(home.path("large")).and_then(|file| file.set_len(FILE_BYTES_MAX + 1)).expect("sparse");
     assert!(run("mkfifo", &[], &home.path("fifo")), "mkfifo");
 
+    // Reading without waiting knows the bytes or says nothing; never that there are none.
+    let at_once = home.folder.read_at_once("a/file");
+    assert!(at_once.is_none_or(|bytes| bytes == b"bytes"));
+    for rel in
+        ["a/absent", "absent/absent", "a/file/below", "a", "large", "fifo", "link", "link/file", "../x"]
+    {
+        assert_eq!(home.folder.read_at_once(rel), None, "{rel}");
+    }
+
     type Read = fn(&Folder, &str) -> Result<Option<Vec<u8>>, DiskError>;
     for read in [Folder::read as Read, Folder::read_settled] {
         assert_eq!(read(&home.folder, "a/file").expect("read").as_deref(), Some(&b"bytes"[..]));

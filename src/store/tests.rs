@@ -35,6 +35,8 @@ fn on_every_store(check: impl Fn(Arc<dyn Store>)) {
 fn read(store: &dyn Store, name: &Name) -> Option<Vec<u8>> {
     let plain = store.get(name).expect("readable");
     assert_eq!(store.get_settled(name).expect("readable"), plain, "{name}");
+    let at_once = store.get_at_once(name);
+    assert!(at_once.is_none() || at_once == plain, "{name}: what is had at once is what is there");
     plain
 }
 

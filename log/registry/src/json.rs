@@ -564,6 +564,18 @@ mod tests {
     }
 
     #[test]
+    fn strings_are_copied_only_where_they_have_escapes() {
+        let borrowed = |text: &str| match parse(text.as_bytes(), 200) {
+            Ok(Value::Text(text)) => (matches!(text, Cow::Borrowed(_)), text.into_owned()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(borrowed(r#""plain""#), (true, "plain".into()));
+        assert_eq!(borrowed(r#""""#), (true, "".into()));
+        assert_eq!(borrowed(r#""a\"b\\""#), (false, r#"a"b\"#.into()));
+        assert_eq!(borrowed(r#""\"""#), (false, "\"".into()));
+    }
+
+    #[test]
     fn a_text_past_its_limit_is_not_read() {
         let error = parse(b"[1,2,3]", 6).map_err(|error| error.rule);
         assert_eq!(error, Err(JsonRule::Length));

@@ -234,3 +234,31 @@ pub fn verifies(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The one encoding is what encoding the point again gives.
+    fn check(bytes: [u8; PUBLIC_KEY_BYTES]) {
+        if let Ok(key) = VerifyingKey::from_bytes(&bytes) {
+            assert_eq!(is_canonical(&bytes), key.to_edwards().compress().0 == bytes, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn one_encoding_is_told_from_another_without_making_it() {
+        // Around 0 and around p, where the second encodings lie, with and without the sign.
+        for low in 0..=u8::MAX {
+            for (middle, high) in [(0, 0), (0, 0x80), (0xff, 0x7f), (0xff, 0xff), (0, 0x7f), (0xff, 0)] {
+                let mut bytes = [middle; PUBLIC_KEY_BYTES];
+                bytes[0] = low;
+                bytes[PUBLIC_KEY_BYTES - 1] = high;
+                check(bytes);
+            }
+        }
+        for number in 0..200_u32 {
+            check(*sha256(&[&number.to_be_bytes()]).as_bytes());
+        }
+    }
+}
