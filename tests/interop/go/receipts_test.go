@@ -75,6 +75,10 @@ func TestTorchwoodReadsThePolicyAndOpensTheCheckpoint(t *testing.T) {
 		for position := range l.signed {
 			changed := bytes.Clone(l.signed)
 			changed[position] ^= 1
+			// Go's base64 reads a last digit with unused bits set as the same signature.
+			if sameSignature(changed, l.signed) {
+				continue
+			}
 			if _, _, err := torchwood.VerifyCheckpoint(changed, policy); err == nil {
 				t.Errorf("%s: byte %d may be another", name, position)
 			}
@@ -86,6 +90,21 @@ func TestTorchwoodReadsThePolicyAndOpensTheCheckpoint(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// sameSignature says whether two notes differ in nothing but the text of the same signature bytes.
+func sameSignature(one, other []byte) bool {
+	split := func(signed []byte) (string, []byte) {
+		at := bytes.LastIndexByte(signed, ' ')
+		signature, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(string(signed[at+1:]), "\n"))
+		if err != nil || !bytes.HasSuffix(signed, []byte("\n")) {
+			return string(signed), nil
+		}
+		return string(signed[:at]), signature
+	}
+	text, signature := split(one)
+	otherText, otherSignature := split(other)
+	return text == otherText && signature != nil && bytes.Equal(signature, otherSignature)
 }
 
 // strangers are policies under which nothing of this log verifies.
