@@ -21,6 +21,7 @@ mod operators;
 mod pages;
 mod proofs;
 mod prove;
+mod raw_log;
 mod refused;
 mod repeats;
 mod replay;
