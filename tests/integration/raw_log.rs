@@ -1,6 +1,6 @@
 //! The log of any bytes (`tests/bench/raw-log.rs`): the sequencer and the read path under another law.
 //!
-//! Its router is asked without a socket.
+//! Its router is asked without a socket. What a kill under load does to it, `tests/bench/hammer` tries.
 
 use std::path::Path;
 
