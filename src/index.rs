@@ -31,6 +31,10 @@ use crate::store::{Name, Store, StoreError};
 use crate::telemetry::meters;
 use crate::tiles::LogReader;
 
+mod raw;
+
+pub use raw::{RawWrites, write_raw};
+
 /// The most operations of one write: larger batches cost sled gigabytes of memory.
 const CHUNK_OPERATIONS_MAX: usize = 256;
 
@@ -130,6 +134,15 @@ pub fn ended_in_order(store: &dyn Store) -> Result<bool, IndexError> {
     Ok(store.get(&marker()?).map_err(store_error)?.as_deref() == Some(CLOSED))
 }
 
+/// Says that the index is to be built anew at the next start.
+///
+/// # Errors
+/// The store failed.
+pub fn distrust(store: &dyn Store) -> Result<(), IndexError> {
+    // Written over, not deleted: what was deleted may come back with a power cut.
+    store.put_marker(&marker()?, OPEN).map_err(store_error)
+}
+
 /// Opens the index of a log, or begins a new one, and starts the loop that writes it.
 ///
 /// # Errors
@@ -141,9 +154,8 @@ pub fn start(
 ) -> Result<(Arc<Index>, Indexer), IndexError> {
     let store = reader.store();
     let trusted = ended_in_order(store)?;
-    // From here on a crash means that the folder is not trusted. Written over, not deleted: what was
-    // deleted may come back with a power cut.
-    store.put_marker(&marker()?, OPEN).map_err(store_error)?;
+    // From here on a crash means that the folder is not trusted.
+    distrust(store)?;
     let size = *published.borrow();
     let usable = if trusted { open_usable(path, &reader, size) } else { None };
     let (db, covered) = match usable {
@@ -355,7 +367,7 @@ impl Writer {
             Entry::parse(bytes).map_err(|error| IndexError::Log(format!("entry {index}: {error}")))?;
         let event = entry.envelope.event();
         let hash = event_hash(entry.envelope.event_bytes());
-        let mut operations = 1;
+        let mut operations = 0;
         let mut put = |key: Vec<u8>, value: &[u8]| {
             batch.insert(key, value);
             operations += 1;
@@ -409,8 +421,8 @@ impl Writer {
     }
 }
 
-/// The most operations of one entry: its hash, two lists, a domain, and what is covered.
-const ENTRY_OPERATIONS_MAX: usize = 6;
+/// The most operations of one entry: its hash, two lists, a domain.
+const ENTRY_OPERATIONS_MAX: usize = 4;
 
 fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![kind];

@@ -65,6 +65,12 @@ impl Place {
     fn guard(&self) -> PathBuf {
         self.guard.clone().unwrap_or_else(|| self.data.join(GUARD))
     }
+
+    /// The folder of the index.
+    #[must_use]
+    pub fn index(&self) -> PathBuf {
+        self.data.join(INDEX)
+    }
 }
 
 /// What a new registry says of itself.
@@ -466,7 +472,7 @@ impl Node {
         let recent = Arc::clone(running.recent_entries());
         let recent = Box::new(move |index| recent.find(index).map(|logged| Arc::clone(&logged.entry)));
         let reader = Arc::new(LogReader::with_recent(store, recent));
-        let (index, indexer) = index::start(&place.data.join(INDEX), Arc::clone(&reader), running.sizes())?;
+        let (index, indexer) = index::start(&place.index(), Arc::clone(&reader), running.sizes())?;
         let policy = trust_policy(&verifier_key, &registry)?;
         Ok(Self { running, policy, log_key: verifier_key.to_string(), registry, reader, index, indexer })
     }

@@ -1,13 +1,17 @@
 //! `bench`: how fast this machine signs, decides, proves and answers, with what is measured said beside it.
 //!
-//! The server is this same program in a process of its own, the generator shares its cores, and every
-//! request was signed before its row begins. Set-up is not timed. A figure is worth comparing only with
-//! another of the same run or the same quiet machine, which is why the rate of bare signature checks, the
-//! floor under everything, stands first.
+//! The server is this same program (or a named one) in a process of its own, the generator shares its
+//! cores, and every request was signed before its row begins. Set-up is not timed. A figure is worth
+//! comparing only with another of the same run or the same quiet machine, which is why the rate of bare
+//! signature checks, the floor under everything, stands first.
 
 mod crypto;
+mod indexing;
 mod load;
+mod offline;
 mod population;
+mod reads;
+mod say;
 mod server;
 
 use std::path::PathBuf;
@@ -18,13 +22,16 @@ use serde::Serialize;
 use super::CliError;
 use super::output::Output;
 use crate::telemetry::{self, LogFormat};
-use population::{Population, RowRequests, Wanted};
+use load::Requests;
+use population::{Population, Wanted};
+use reads::Proofs;
 use server::Server;
 
 const EXAMPLE: &str = "Example:
   undersigned bench
   undersigned bench --json --clients 1,64 --seconds 5 \\
       --parties 20000 --endorsed 2000
+  undersigned bench --server ./undersigned-before
 
 Needs a quiet machine to mean anything. Writes some hundred MB into a temporary folder and removes it.";
 
@@ -32,7 +39,7 @@ Needs a quiet machine to mean anything. Writes some hundred MB into a temporary 
 /// answer takes a file system more than 0.5 ms.
 const REQUESTS_PER_CLIENT_SECOND_MAX: usize = 2_000;
 
-/// Measure receipts per second, latency, sizes and signature checks on this machine
+/// Measure receipts, proofs, audits and sizes on this machine, beside its signature checks
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
@@ -51,6 +58,9 @@ pub(super) struct Args {
     /// Empty folder for the registry, removed at the end [default: one among the temporary files]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
+    /// Another undersigned program to serve with, to compare two of them [default: this one]
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
 }
 
 /// One row of the load: so many clients, each sending its next request when it has the last answer.
@@ -83,7 +93,19 @@ struct Report {
     rss_bytes_max: u64,
     /// Records in the state tree when the server ends.
     state_records: u64,
+    /// Entries that the index did not cover when the last row ended.
+    index_lag_entries_end: u64,
+    /// From there until it covered all.
+    index_drain_seconds: f64,
     stored_bytes_per_entry: u64,
+    proofs_per_second: Proofs,
+    /// On one core.
+    receipt_verifications_per_second: f64,
+    audit_entries_per_second: f64,
+    index_rebuild_entries_per_second: f64,
+    /// Keys and values a second; `index_inserts_per_entry` of `setup` go to an entry.
+    sled_raw_inserts_per_second: f64,
+    tile_reads_per_second: f64,
     setup: Setup,
     machine: Machine,
 }
@@ -95,6 +117,7 @@ struct Setup {
     endorsed: u64,
     entries: u64,
     seconds: f64,
+    index_inserts_per_entry: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -119,25 +142,27 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     let begun = Instant::now();
     let wanted = Wanted { parties: args.parties, endorsed: args.endorsed, rows: args.clients.len() };
     let mut population = Population::make(&folder.path, &wanted, output)?;
-    let setup = Setup {
+    let mut setup = Setup {
         parties: args.parties,
         endorsed: args.endorsed,
         entries: population.entries(),
         seconds: begun.elapsed().as_secs_f64(),
+        index_inserts_per_entry: 0.0,
     };
     output.line(format!(
         "set up             {} organisations, {} entries in {:.1} s (not part of any figure)",
         setup.parties, setup.entries, setup.seconds
     ));
 
-    let server = Server::start(population.place())?;
+    let server = Server::start(population.place(), args.server.as_deref())?;
     output.line("                    clients  receipts/s    p50 ms    p99 ms  refused  errors");
     let mut receipts = Vec::with_capacity(args.clients.len());
     let (mut answered, mut bytes) = (0u64, 0u64);
+    let mut samples = Vec::new();
     for (row, clients) in args.clients.iter().copied().enumerate() {
         let seconds = usize::try_from(args.seconds).unwrap_or(usize::MAX);
         let pool = clients.saturating_mul(seconds).saturating_mul(REQUESTS_PER_CLIENT_SECOND_MAX);
-        let requests: RowRequests = population.requests(row, pool, server.address(), output)?;
+        let requests: Requests = population.requests(row, pool, server.address(), output)?;
         let run = load::run(server.address(), requests, clients, Duration::from_secs(args.seconds))?;
         let verified = population.verify(&run.samples)?;
         let figures = run.row(clients, verified);
@@ -154,46 +179,41 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
         bytes += run.receipt_bytes;
         population.count_endorsed(run.receipts());
         receipts.push(figures);
+        samples.extend(run.samples);
     }
+    let row_time = Duration::from_secs(args.seconds);
+    let drain = indexing::drain(server.address())?;
+    let read = reads::measure(server.address(), &population, drain.size, reads::READ_TIME.min(row_time))?;
     let rss_bytes_max = server.rss_bytes_max()?;
     server.stop()?;
     let entries = population.entries();
+    let stored_bytes = folder.stored_bytes()?;
+    let verify_time = offline::VERIFY_TIME.min(row_time);
+    let verifications = offline::receipts_per_second(&samples, population.trust(), verify_time)?;
+    let audit_entries_per_second = offline::audit(&population.place().data, population.trust())?;
+    let rebuilt = indexing::rebuild(population.place(), drain.size, &folder.path.join("raw"))?;
+    setup.index_inserts_per_entry = rebuilt.inserts_per_entry;
     let report = Report {
         verify_strict_per_second_one_core: verify_strict,
         receipts,
         receipt_bytes_mean: bytes.checked_div(answered).unwrap_or(0),
         rss_bytes_max,
         state_records: population.state_records(),
-        stored_bytes_per_entry: folder.stored_bytes()?.checked_div(entries).unwrap_or(0),
+        index_lag_entries_end: drain.lag_entries,
+        index_drain_seconds: drain.seconds,
+        stored_bytes_per_entry: stored_bytes.checked_div(entries).unwrap_or(0),
+        proofs_per_second: read.proofs,
+        receipt_verifications_per_second: verifications,
+        audit_entries_per_second,
+        index_rebuild_entries_per_second: rebuilt.entries_per_second,
+        sled_raw_inserts_per_second: rebuilt.raw_inserts_per_second,
+        tile_reads_per_second: read.tiles,
         setup,
         machine: machine(),
     };
-    say(&report, output);
+    say::say(&report, output);
     output.object(&serde_json::to_value(&report).map_err(CliError::fault)?);
     Ok(())
-}
-
-fn say(report: &Report, output: Output) {
-    for row in &report.receipts {
-        output.line(format!(
-            "at {:>4} clients    {:>10.2} receipts for each signature check that one core could make",
-            row.clients,
-            row.per_second / report.verify_strict_per_second_one_core
-        ));
-    }
-    output.line(format!("receipt            {:>10} bytes on average", report.receipt_bytes_mean));
-    output.line(format!(
-        "server memory      {:>10} MB at its highest, with {} state records",
-        report.rss_bytes_max / 1_000_000,
-        report.state_records
-    ));
-    output
-        .line(format!("on disk            {:>10} bytes an entry, all files", report.stored_bytes_per_entry));
-    let machine = &report.machine;
-    output.line(format!(
-        "machine            {} cores, {}, {}",
-        machine.cores, machine.processor, machine.kernel
-    ));
 }
 
 /// The folder of the run, removed when it is over.

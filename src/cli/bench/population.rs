@@ -21,6 +21,7 @@ use super::super::output::Output;
 use super::super::party::NewParty;
 use super::super::progress::Progress;
 use super::super::statement::{Written, statement_event, version_event};
+use super::load::Requests;
 use crate::admission::{self, CheckedSubmission};
 use crate::clock::{SystemClock, wall_clock};
 use crate::keyring::PartyKey;
@@ -47,25 +48,10 @@ pub(super) struct Population {
     /// Of the endorsements that stand already, and one for each row.
     versions: Vec<VersionId>,
     parties: Vec<PartyId>,
+    /// So many parties, from the first on, endorsed the first version.
+    endorsed: u64,
     entries: u64,
     state_records: u64,
-}
-
-/// The signed requests of one row, as they go over the wire.
-pub(super) struct RowRequests {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl RowRequests {
-    /// The request with this number.
-    pub(super) fn get(&self, number: usize) -> Option<&[u8]> {
-        let from = match number.checked_sub(1) {
-            Some(before) => *self.ends.get(before)?,
-            None => 0,
-        };
-        self.bytes.get(from..*self.ends.get(number)?)
-    }
 }
 
 /// A submission before its check, with the hash of its event.
@@ -115,6 +101,7 @@ impl Population {
             statement,
             versions,
             parties,
+            endorsed: wanted.endorsed,
             entries,
             state_records,
         })
@@ -122,6 +109,23 @@ impl Population {
 
     pub(super) const fn place(&self) -> &Place {
         &self.place
+    }
+
+    pub(super) const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// All versions: the one whose endorsements stood first, then one of each row.
+    pub(super) fn versions(&self) -> &[VersionId] {
+        &self.versions
+    }
+
+    /// A version, and parties that have not endorsed it: the operator where all others have.
+    pub(super) fn absent(&self) -> Option<(VersionId, Vec<PartyId>)> {
+        let from = usize::try_from(self.endorsed).unwrap_or(usize::MAX);
+        let rest = self.parties.get(from..).unwrap_or_default();
+        let parties = if rest.is_empty() { vec![self.registry.operator()] } else { rest.to_vec() };
+        self.versions.first().map(|version| (*version, parties))
     }
 
     /// Entries in the log.
@@ -147,7 +151,7 @@ impl Population {
         count_max: usize,
         address: SocketAddr,
         output: Output,
-    ) -> Result<RowRequests, CliError> {
+    ) -> Result<Requests, CliError> {
         let version = self
             .versions
             .get(row.saturating_add(1))
@@ -169,10 +173,9 @@ impl Population {
             request.extend_from_slice(&body);
             Ok(request)
         };
-        let mut requests = RowRequests { bytes: Vec::new(), ends: Vec::new() };
+        let mut requests = Requests::default();
         in_order(count, &make, |request| {
-            requests.bytes.extend_from_slice(&request?);
-            requests.ends.push(requests.bytes.len());
+            requests.push(&request?);
             bar.advance(1);
             Ok(())
         })?;

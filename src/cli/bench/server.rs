@@ -1,7 +1,8 @@
-//! The server of a benchmark: this same program, in a process of its own, on loopback.
+//! The server of a benchmark: this same program or a named one, in a process of its own, on loopback.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,10 +18,13 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts it on a free port and waits until it serves.
-    pub(super) fn start(place: &Place) -> Result<Self, CliError> {
+    pub(super) fn start(place: &Place, named: Option<&Path>) -> Result<Self, CliError> {
         let failed = |error: std::io::Error| CliError::fault(format!("cannot start the server: {error}"));
-        let program = std::env::current_exe().map_err(failed)?;
-        let mut command = Command::new(program);
+        let program = match named {
+            Some(program) => program.to_owned(),
+            None => std::env::current_exe().map_err(failed)?,
+        };
+        let mut command = Command::new(&program);
         command.args(["--json", "serve", "--listen", "127.0.0.1:0", "--data"]).arg(&place.data);
         // All of the load comes from one address.
         command.args(["--address-writes-per-minute", "0"]);
@@ -28,7 +32,11 @@ impl Server {
         command.args(["--organisation-writes-per-minute", "0"]);
         // Log lines go where an operator's would, into a file.
         let log = std::fs::File::create(place.data.with_extension("log")).map_err(failed)?;
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().map_err(failed)?;
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| CliError::file("start the server", &program, &error))?;
         let mut line = String::new();
         if let Some(out) = child.stdout.take() {
             BufReader::new(out).read_line(&mut line).map_err(failed)?;
