@@ -10,6 +10,7 @@ mod indexing;
 mod load;
 mod offline;
 mod population;
+mod proved;
 mod reads;
 mod say;
 mod server;

@@ -15,7 +15,7 @@ use super::super::CliError;
 use super::Row;
 
 /// The largest answer: a receipt has at most 48,000 bytes, its head some hundred.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+pub(super) const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Header lines of an answer.
 const HEADERS_MAX: usize = 32;
 /// Every so many receipts one is kept, to be checked after the row.

@@ -9,9 +9,10 @@ use serde::Serialize;
 use undersigned_tlog::tile::{TilePath, tiles_of};
 use undersigned_tlog::tree::TreeSize;
 
-use super::super::{CliError, verify};
+use super::super::CliError;
 use super::load::{self, Requests};
 use super::population::Population;
+use super::proved::Verifier;
 
 /// How many clients read at a time.
 const CLIENTS: usize = 64;
@@ -50,32 +51,30 @@ pub(super) fn measure(
         paths.iter().for_each(|path| requests.push_get(address, path));
         load::reads(address, requests, CLIENTS, time)
     };
-    let state = |paths: Vec<String>| {
-        let (rate, proof) = rate(paths)?;
-        verify::check_any(&proof, population.trust()).map_err(|error| {
-            CliError::broken(format!("a state proof of this run does not verify: {error}"))
-        })?;
-        Ok::<f64, CliError>(rate)
-    };
+    let verifier = Verifier::new(population, size)?;
     let places = || (0..ADDRESSES_MAX).map(|number| number.wrapping_mul(STRIDE) % size.get().max(1));
-    let (inclusion, _) = rate(places().map(|index| format!("/v1/proof/inclusion?index={index}")).collect())?;
-    let (consistency, _) = rate(
-        places().map(|index| format!("/v1/proof/consistency?from={}", index.saturating_add(1))).collect(),
-    )?;
+    let turns = usize::try_from(ADDRESSES_MAX).unwrap_or(usize::MAX);
+
+    let (inclusion, proof) =
+        rate(places().map(|index| format!("/v1/proof/inclusion?index={index}")).collect())?;
+    verifier.inclusion(&proof)?;
+    let sizes = places().map(|index| index.saturating_add(1));
+    let (consistency, proof) =
+        rate(sizes.map(|from| format!("/v1/proof/consistency?from={from}")).collect())?;
+    verifier.consistency(&proof)?;
+
+    let ask = "/v1/proof/state?question";
     let versions = population.versions().iter();
-    let count =
-        state(versions.map(|version| format!("/v1/proof/state?question=count&version={version}")).collect())?;
+    let (count, proof) = rate(versions.map(|version| format!("{ask}=count&version={version}")).collect())?;
+    verifier.state(&proof)?;
     let (version, parties) =
         population.absent().ok_or_else(|| CliError::fault("there is no version to prove absence of"))?;
-    let turns = usize::try_from(ADDRESSES_MAX).unwrap_or(usize::MAX);
-    let absent = parties.iter().take(turns);
-    let absent = state(
-        absent
-            .map(|party| format!("/v1/proof/state?question=absent&version={version}&party={party}"))
-            .collect(),
-    )?;
-    let tiles =
-        tiles_of(size).map(|(coordinate, width)| format!("/{}", TilePath::Hashes { coordinate, width }));
-    let (tiles, _) = rate(tiles.take(turns).collect())?;
+    let parties = parties.iter().take(turns);
+    let (absent, proof) =
+        rate(parties.map(|party| format!("{ask}=absent&version={version}&party={party}")).collect())?;
+    verifier.state(&proof)?;
+
+    let tiles = tiles_of(size).map(|(coordinate, width)| TilePath::Hashes { coordinate, width });
+    let (tiles, _) = rate(tiles.take(turns).map(|path| format!("/{path}")).collect())?;
     Ok(Reads { proofs: Proofs { inclusion, consistency, count, absent }, tiles })
 }
