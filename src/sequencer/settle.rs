@@ -108,7 +108,8 @@ pub(super) fn run(store: &dyn Store, written: &Receiver<Written>) -> Result<(), 
 
 fn settle(store: &dyn Store, round: Vec<Written>, kept: &mut VecDeque<Name>) -> Result<(), SettleError> {
     let Some(head) = round.last().map(|written| written.head) else { return Ok(()) };
-    // A partial form that a later batch of the same round superseded needs no durability of its own.
+    // Also a partial form that a later batch of the same round superseded: torn by a power cut it would stand
+    // under its final name, and the batch that repairs it may be gone by then.
     let names: Vec<Name> =
         round.iter().flat_map(|written| &written.objects).map(|(name, _)| name.clone()).collect();
     until_accepted(|| store.settle(&names))?;
