@@ -10,7 +10,7 @@
 //! Every reader asks with the size of the tree it answers for, and waits until the index covers it, so
 //! that no answer is stale.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +24,8 @@ use undersigned_registry::entry::Entry;
 use undersigned_registry::event::{Body, event_hash};
 use undersigned_registry::id::EventHash;
 use undersigned_registry::record::Status;
+use undersigned_registry::rules::TICK_LAPSES_MAX;
+use undersigned_tlog::hash::HASH_BYTES;
 use undersigned_tlog::tile::TILE_WIDTH;
 use undersigned_tlog::tree::TreeSize;
 
@@ -96,11 +98,14 @@ mod kind {
     pub(super) const VERSION: u8 = b'v';
     pub(super) const THREAD: u8 = b't';
     pub(super) const PARTY: u8 = b'p';
+    /// What ends by itself, by the second at which it does not stand any more, version id and party id.
+    pub(super) const DUE: u8 = b'u';
     pub(super) const COVERED: u8 = b'0';
 }
 
 const ENDORSED: &[u8] = &[1];
 const WITHDRAWN: &[u8] = &[0];
+const LAPSED: &[u8] = &[2];
 
 /// The index. Cheap to share.
 #[derive(Debug)]
@@ -322,7 +327,14 @@ impl Writer {
                 }
             };
             for bytes in found {
-                operations += self.index_entry(&mut batch, next, bytes)?;
+                let entry = parsed(next, bytes)?;
+                if let Body::RegistryTick { .. } = entry.envelope.event().body {
+                    // What it ends may be in the chunk in the making.
+                    self.write(std::mem::take(&mut batch), next)?;
+                    operations = 0;
+                    self.lapse(next, entry.received)?;
+                }
+                operations += self.index_entry(&mut batch, next, &entry)?;
                 next += 1;
                 if operations >= CHUNK_OPERATIONS_MAX - ENTRY_OPERATIONS_MAX {
                     self.write(std::mem::take(&mut batch), next)?;
@@ -361,10 +373,8 @@ impl Writer {
         &mut self,
         batch: &mut sled::Batch,
         index: u64,
-        bytes: &[u8],
+        entry: &Entry,
     ) -> Result<usize, IndexError> {
-        let entry =
-            Entry::parse(bytes).map_err(|error| IndexError::Log(format!("entry {index}: {error}")))?;
         let event = entry.envelope.event();
         let hash = event_hash(entry.envelope.event_bytes());
         let mut operations = 0;
@@ -403,10 +413,61 @@ impl Writer {
                 if let Some(party) = party {
                     put(key(kind::THREAD, &[&version, &party, &at]), value);
                 }
+                if let (Body::Endorse { version: id, not_after: Some(last), .. }, Some(party), Some(of)) =
+                    (&event.body, party, &event.party)
+                {
+                    let ids = [id.hash().as_bytes().as_slice(), of.hash().as_bytes()].concat();
+                    put(key(kind::DUE, &[&(last + 1).to_be_bytes(), &ids]), &[version, party, at].concat());
+                }
             }
-            Body::RegistryPolicy(_) | Body::PartyKeys { .. } => {}
+            Body::RegistryPolicy(_) | Body::RegistryTick { .. } | Body::PartyKeys { .. } => {}
         }
         Ok(operations)
+    }
+
+    /// What a tick ends (LA-33): of what is due the first in the order of version id and party id. Found
+    /// without the law, as the index has no state: what was withdrawn or endorsed anew is passed over.
+    fn lapse(&self, tick: u64, received: u64) -> Result<(), IndexError> {
+        let mut lapsing: BTreeMap<[u8; 2 * HASH_BYTES], Due> = BTreeMap::new();
+        let mut gone: Vec<IVec> = Vec::new();
+        let mut from = key(kind::DUE, &[]);
+        let until = key(kind::DUE, &[&received.saturating_add(1).to_be_bytes()]);
+        'seconds: loop {
+            for item in self.db.range(from.clone()..until.clone()) {
+                let (key, value) = item?;
+                let (due, ids) = Due::read(&key, &value)?;
+                let is_full = lapsing.len() == TICK_LAPSES_MAX;
+                if is_full && lapsing.last_key_value().is_some_and(|(last, _)| *last < ids) {
+                    // Within a second the ids increase: the others of this one come later, too.
+                    from = self::key(kind::DUE, &[&due.second.saturating_add(1).to_be_bytes()]);
+                    continue 'seconds;
+                }
+                if !due.is_head(&self.db)? {
+                    gone.push(key);
+                    continue;
+                }
+                lapsing.insert(ids, due);
+                if lapsing.len() > TICK_LAPSES_MAX {
+                    lapsing.pop_last();
+                }
+            }
+            break;
+        }
+        let lapsing: Vec<Due> = lapsing.into_values().collect();
+        for lapsing in lapsing.chunks(CHUNK_OPERATIONS_MAX / 2) {
+            let mut batch = sled::Batch::default();
+            for due in lapsing {
+                batch.insert(key(kind::THREAD, &[&due.thread, &tick.to_be_bytes()]), LAPSED);
+                batch.remove(due.key.clone());
+            }
+            self.db.apply_batch(batch)?;
+        }
+        for gone in gone.chunks(CHUNK_OPERATIONS_MAX) {
+            let mut batch = sled::Batch::default();
+            gone.iter().for_each(|key| batch.remove(key.clone()));
+            self.db.apply_batch(batch)?;
+        }
+        Ok(())
     }
 
     /// The entry of an event that the law says is in the log already.
@@ -421,8 +482,44 @@ impl Writer {
     }
 }
 
-/// The most operations of one entry: its hash, two lists, a domain.
+/// The most operations of one entry: its hash, two lists, a domain or an end.
 const ENTRY_OPERATIONS_MAX: usize = 4;
+
+/// An endorsement that ends by itself.
+struct Due {
+    key: IVec,
+    /// The first second at which it does not stand.
+    second: u64,
+    /// Version and party, by their entries.
+    thread: [u8; 16],
+    /// The entry that endorsed.
+    endorsed: [u8; 8],
+}
+
+impl Due {
+    fn read(key: &IVec, value: &IVec) -> Result<(Self, [u8; 2 * HASH_BYTES]), IndexError> {
+        let damaged = || IndexError::Damaged("what ends by itself".to_owned());
+        let (second, ids) = key.get(1..).and_then(|key| key.split_first_chunk::<8>()).ok_or_else(damaged)?;
+        let (thread, endorsed) = value.split_first_chunk::<16>().ok_or_else(damaged)?;
+        let due = Self {
+            key: key.clone(),
+            second: u64::from_be_bytes(*second),
+            thread: *thread,
+            endorsed: endorsed.try_into().map_err(|_| damaged())?,
+        };
+        Ok((due, ids.try_into().map_err(|_| damaged())?))
+    }
+
+    /// Whether nothing has moved the thread since.
+    fn is_head(&self, db: &sled::Db) -> Result<bool, IndexError> {
+        let newest = db.scan_prefix(key(kind::THREAD, &[&self.thread])).next_back().transpose()?;
+        Ok(newest.is_some_and(|(key, _)| key.ends_with(&self.endorsed)))
+    }
+}
+
+fn parsed(index: u64, bytes: &[u8]) -> Result<Entry, IndexError> {
+    Entry::parse(bytes).map_err(|error| IndexError::Log(format!("entry {index}: {error}")))
+}
 
 fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![kind];
@@ -596,7 +693,13 @@ impl Index {
             }
             let endorses = value.as_ref() == ENDORSED;
             let status = if endorses { Status::Active } else { Status::Withdrawn };
-            if let Some(last) = found.last_mut().filter(|last| last.party_entry == party_entry) {
+            let listed = found.last_mut().filter(|last| last.party_entry == party_entry);
+            if value.as_ref() == LAPSED {
+                // Time moves the status, and the head of the thread stays.
+                if let Some(last) = listed {
+                    last.status = Status::Lapsed;
+                }
+            } else if let Some(last) = listed {
                 last.entry = entry;
                 last.status = status;
                 last.endorsed = if endorses { Some(entry) } else { last.endorsed };

@@ -10,7 +10,7 @@
 use serde::Serialize;
 
 /// The columns of a list of signatories, in their order.
-pub const SIGNATORY_COLUMNS: [&str; 10] = [
+pub const SIGNATORY_COLUMNS: [&str; 11] = [
     "party",
     "name",
     "language",
@@ -21,6 +21,7 @@ pub const SIGNATORY_COLUMNS: [&str; 10] = [
     "received_utc",
     "entry",
     "endorsed",
+    "not_after",
 ];
 
 /// One signatory as a row; the columns are [`SIGNATORY_COLUMNS`].
@@ -42,6 +43,8 @@ pub struct SignatoryRow<'a> {
     pub entry: u64,
     /// The newest endorsement, if there was one.
     pub endorsed: Option<u64>,
+    /// The last second in which the endorsement stands (POSIX), where it ends by itself.
+    pub not_after: Option<u64>,
 }
 
 /// Why rows cannot be written.
@@ -94,6 +97,7 @@ impl CsvTable {
             &received_utc,
             &number(row.entry),
             &row.endorsed.map(number).unwrap_or_default(),
+            &row.not_after.map(number).unwrap_or_default(),
         ])
     }
 
@@ -202,6 +206,7 @@ mod tests {
             received: 1_700_000_000,
             entry: 9,
             endorsed: Some(7),
+            not_after: Some(1_800_000_000),
         };
         let mut table = CsvTable::default();
         table.row(SIGNATORY_COLUMNS).expect("the header");
@@ -210,7 +215,7 @@ mod tests {
         let (_, second) = text.split_once("\r\n").expect("two lines");
         assert_eq!(
             second,
-            "\"ab\",\"'=HYPERLINK(\"\"x\"\")\",\"en\",\"\",\"0\",\"withdrawn\",\"1700000000\",\"2023-11-14T22:13:20Z\",\"9\",\"7\"\r\n"
+            "\"ab\",\"'=HYPERLINK(\"\"x\"\")\",\"en\",\"\",\"0\",\"withdrawn\",\"1700000000\",\"2023-11-14T22:13:20Z\",\"9\",\"7\",\"1800000000\"\r\n"
         );
         assert_eq!(utc(u64::MAX), "");
     }

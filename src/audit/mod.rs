@@ -93,8 +93,10 @@ pub struct VersionCount {
     pub number: u64,
     /// How many parties endorse it.
     pub active: u64,
-    /// How many withdrew.
+    /// How many withdrew what they had endorsed.
     pub withdrawn: u64,
+    /// How many endorsements ended by time.
+    pub lapsed: u64,
 }
 
 /// One entry that was replayed and kept every rule.

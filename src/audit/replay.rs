@@ -270,18 +270,23 @@ impl Survey {
                 if let Some(version) = id_in(key).map(VersionId) {
                     let (statement, number) = (record.statement, record.number);
                     let slug = String::new();
-                    let count = VersionCount { version, statement, slug, number, active: 0, withdrawn: 0 };
+                    let (active, withdrawn, lapsed) = (0, 0, 0);
+                    let count = VersionCount { version, statement, slug, number, active, withdrawn, lapsed };
                     self.versions.insert(version, count);
                 }
             }
             // The same record stands under the party as well; one of the two is counted.
             Record::Endorsement(record) if namespace_of(key) == Some(Namespace::Endorsement) => {
                 let count = id_in(key).and_then(|id| self.versions.get_mut(&VersionId(id)));
-                match (count, record.status) {
-                    (Some(count), Status::Active) => count.active = count.active.saturating_add(1),
-                    (Some(count), Status::Withdrawn) => count.withdrawn = count.withdrawn.saturating_add(1),
-                    (None, _) => {}
-                }
+                let Some(count) = count else { return };
+                let number = match (record.status, record.endorsed) {
+                    (Status::Active, _) => &mut count.active,
+                    (Status::Lapsed, _) => &mut count.lapsed,
+                    (Status::Withdrawn, Some(_)) => &mut count.withdrawn,
+                    // Who withdraws what was never endorsed leaves nothing (RE-12).
+                    (Status::Withdrawn, None) => return,
+                };
+                *number = number.saturating_add(1);
             }
             Record::Registry(_) | Record::Key(_) | Record::Slug(_) | Record::Endorsement(_) => {}
         }

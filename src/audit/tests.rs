@@ -117,7 +117,7 @@ impl Honest {
         let mut last = (sponsor, head);
         for number in 1..=ENDORSING {
             let party = log.enter(number);
-            let body = Body::Endorse { statement, version, language: "en".to_owned() };
+            let body = Body::Endorse { statement, version, language: "en".to_owned(), not_after: None };
             let head = log.admit(&log.event(Some(party), &key(number), None, body), &[&key(number)]);
             last = (party, head);
         }

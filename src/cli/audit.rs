@@ -10,7 +10,7 @@ use undersigned_registry::id::RegistryId;
 use undersigned_registry::verify::Trust;
 
 use super::error::chain;
-use super::output::{Output, time};
+use super::output::{Output, ended_by_time, time};
 use super::progress::Progress;
 use super::{CliError, verify};
 use crate::audit::{
@@ -204,8 +204,12 @@ fn say(report: &Report, anchored: bool, output: Output) {
     output.line(format!("  - parties: {}, statements: {}", report.parties, report.statements));
     for count in &report.versions {
         output.line(format!(
-            "  - \"{}\" version {}: {} endorse it, {} left",
-            count.slug, count.number, count.active, count.withdrawn
+            "  - \"{}\" version {}: {} endorse it, {} left{}",
+            count.slug,
+            count.number,
+            count.active,
+            count.withdrawn,
+            ended_by_time(count.lapsed)
         ));
     }
     output.line("not shown by an audit:");
@@ -268,6 +272,7 @@ fn as_json(report: &Report, subject: &Subject) -> serde_json::Value {
                 "number": count.number,
                 "active": count.active,
                 "withdrawn": count.withdrawn,
+                "lapsed": count.lapsed,
             })
         })
         .collect();

@@ -236,7 +236,7 @@ impl Demo<'_> {
         let (event, blobs) = party.event(self.session.registry()?);
         let (_, verified) = self.session.sign_and_submit(&event, &[&key, &sign], blobs)?;
         self.output.line(format!("   entry {:>2}  {name} ({domain})", verified.index));
-        Ok(Organisation { name, party: verified.party, key })
+        Ok(Organisation { name, party: PartyId(verified.event_hash.0), key })
     }
 
     fn publish(&self, sponsor: &Organisation) -> Result<(), CliError> {
@@ -271,8 +271,8 @@ impl Demo<'_> {
         kind: &'static str,
         latencies: &mut Vec<Duration>,
     ) -> Result<(PathBuf, Verified), CliError> {
-        let wish =
-            Wish { kind, statement: SLUG, version: None, language: (kind == "endorse").then_some("en") };
+        let language = (kind == "endorse").then_some("en");
+        let wish = Wish { kind, statement: SLUG, version: None, language, not_after: None };
         let event = prepare(&self.session, organisation.key.id(), &wish)?;
         let begun = Instant::now();
         let (submitted, verified) = self.session.sign_and_submit(&event, &[&organisation.key], Vec::new())?;

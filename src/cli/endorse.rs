@@ -15,6 +15,8 @@ use crate::keyring::PartyKey;
 const ENDORSE_EXAMPLE: &str = "Example:
   undersigned endorse open-source-pledge --key ~/.ssh/example-org \\
       --policy registry.policy
+  undersigned endorse open-source-pledge --key ~/.ssh/example-org \\
+      --not-after 2030-12-31
 
 Your key stays on this machine. Another program may sign instead: see undersigned prepare.";
 const WITHDRAW_EXAMPLE: &str = "Example:
@@ -42,6 +44,9 @@ pub(super) struct EndorseArgs {
     /// Language in which you read it [default: the first of the version]
     #[arg(long)]
     language: Option<String>,
+    /// Last day (2030-12-31) or second (2030-12-31T12:00:00Z) in which it stands [default: no end]
+    #[arg(long, value_name = "DATE", value_parser = not_after)]
+    not_after: Option<u64>,
 }
 
 /// Withdraw an endorsement
@@ -68,6 +73,7 @@ pub(super) fn endorse(args: &EndorseArgs, output: Output) -> Result<(), CliError
         statement: &args.statement,
         version: args.version.as_deref(),
         language: args.language.as_deref(),
+        not_after: args.not_after,
     };
     act(&args.signing, &args.unlock.read(&args.key)?, &wish, output)
 }
@@ -78,6 +84,7 @@ pub(super) fn withdraw(args: &WithdrawArgs, output: Output) -> Result<(), CliErr
         statement: &args.statement,
         version: args.version.as_deref(),
         language: None,
+        not_after: None,
     };
     act(&args.signing, &args.unlock.read(&args.key)?, &wish, output)
 }
@@ -89,6 +96,22 @@ pub(super) struct Wish<'a> {
     pub(super) statement: &'a str,
     pub(super) version: Option<&'a str>,
     pub(super) language: Option<&'a str>,
+    /// The last second in which the endorsement is to stand.
+    pub(super) not_after: Option<u64>,
+}
+
+/// The last second of a day in UTC, or a second, in POSIX time.
+pub(super) fn not_after(text: &str) -> Result<u64, String> {
+    let is_day = text.len() == "2030-12-31".len();
+    let moment = if is_day { format!("{text}T23:59:59Z") } else { text.to_owned() };
+    humantime::parse_rfc3339(&moment)
+        .ok()
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+        .map(|since| since.as_secs())
+        .ok_or_else(|| {
+            "write a day as 2030-12-31 (it stands to the end of it, UTC) or a second as 2030-12-31T12:00:00Z"
+                .to_owned()
+        })
 }
 
 fn act(signing: &SigningArgs, key: &PartyKey, wish: &Wish<'_>, output: Output) -> Result<(), CliError> {
@@ -123,7 +146,7 @@ pub(super) fn prepare(session: &Session, key: KeyId, wish: &Wish<'_>) -> Result<
             Some(language) => language.to_owned(),
             None => first_language(&session.client, wish.statement)?,
         };
-        Body::Endorse { statement, version, language }
+        Body::Endorse { statement, version, language, not_after: wish.not_after }
     };
     Ok(Event {
         registry: Some(session.registry()?),
@@ -145,6 +168,7 @@ fn ask(
         statement: Some(wish.statement.to_owned()),
         version,
         language: wish.language.map(str::to_owned),
+        not_after: wish.not_after,
         ..PrepareRequest::new(wish.kind, key)
     };
     session.prepare(&request, |error| about_statement(&session.client, wish.statement, error))

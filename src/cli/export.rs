@@ -151,7 +151,7 @@ impl Keys {
     fn take(&mut self, replayed: &Replayed<'_>) {
         let envelope = replayed.envelope;
         let event = envelope.event();
-        let party = event.party.unwrap_or(PartyId(envelope.event_hash().0));
+        let Some(party) = event.actor(envelope.event_hash()) else { return };
         let now = Moment { entry: replayed.index, received: replayed.received };
         if let Body::PartyKeys { end, .. } = &event.body {
             for ended in end {
@@ -218,7 +218,8 @@ fn signature(args: &SignatureArgs, output: Output) -> Result<(), CliError> {
             envelope.proofs().len()
         ))
     })?;
-    let party = envelope.event().party.unwrap_or(PartyId(envelope.event_hash().0));
+    // It has a signature, so somebody acts.
+    let party = envelope.event().actor(envelope.event_hash()).unwrap_or(PartyId(envelope.event_hash().0));
     write(&args.out_event, &signable(envelope.event_bytes()))?;
     write(&args.out_signature, &signature_file(proof)?)?;
     if let Some(path) = &args.out_key {

@@ -10,7 +10,7 @@ use undersigned_registry::key::{KeyType, Method, SSHSIG_NAMESPACE, SshHash, key_
 use undersigned_tlog::codec;
 
 use super::CliError;
-use super::endorse::{Wish, prepare as prepare_event};
+use super::endorse::{Wish, not_after, prepare as prepare_event};
 use super::naming;
 use super::output::{Output, time};
 use super::signing::{Session, SigningArgs, report};
@@ -57,6 +57,9 @@ pub(super) struct PrepareArgs {
     /// Language in which you read it [default: the first of the version]
     #[arg(long)]
     language: Option<String>,
+    /// Last day (2030-12-31) or second (2030-12-31T12:00:00Z) in which it stands [default: no end]
+    #[arg(long, value_name = "DATE", value_parser = not_after)]
+    not_after: Option<u64>,
     /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -93,6 +96,7 @@ pub(super) fn prepare(args: &PrepareArgs, output: Output) -> Result<(), CliError
         statement: &args.statement,
         version: args.version.as_deref(),
         language: args.language.as_deref(),
+        not_after: args.not_after,
     };
     let event = prepare_event(&session, key, &wish)?;
     let bytes = event.encode();

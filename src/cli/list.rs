@@ -7,7 +7,7 @@ use serde_json::json;
 use undersigned_client::{Page, all_pages};
 
 use super::naming::{about_statement, version_id};
-use super::output::{Output, shown, time};
+use super::output::{Output, ended_by_time, shown, time};
 use super::progress::Progress;
 use super::show::{domain_of, name_of};
 use super::table::table;
@@ -116,8 +116,10 @@ fn signatories(
         output.line("");
     }
     let active = found.iter().filter(|signatory| signatory.status == "active").count();
-    let withdrawn = found.len().saturating_sub(active);
-    output.line(format!("{active} standing, {withdrawn} withdrawn, as of {tree_size} entries"));
+    let lapsed = found.iter().filter(|signatory| signatory.status == "lapsed").count();
+    let withdrawn = found.len().saturating_sub(active).saturating_sub(lapsed);
+    let by_time = ended_by_time(u64::try_from(lapsed).unwrap_or(u64::MAX));
+    output.line(format!("{active} standing, {withdrawn} withdrawn{by_time}, as of {tree_size} entries"));
     if found.len() > 1 {
         output.line("in the order in which they signed, or left (since)");
     }

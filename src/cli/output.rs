@@ -59,6 +59,11 @@ pub(super) fn time(seconds: u64) -> String {
     time.map_or_else(|| seconds.to_string(), |time| humantime::format_rfc3339_seconds(time).to_string())
 }
 
+/// What counts end with where time has ended something.
+pub(super) fn ended_by_time(lapsed: u64) -> String {
+    if lapsed == 0 { String::new() } else { format!(", {lapsed} ended by time") }
+}
+
 /// Human text from a stranger, as it may be shown: text that the door would refuse (controls, direction
 /// controls, invisible characters) is escaped, so that it cannot pass for something else.
 pub(super) fn shown(text: &str) -> String {

@@ -156,7 +156,7 @@ fn create(args: &CreateArgs, output: Output) -> Result<(), CliError> {
     let path = recovery.as_ref().map(|recovery| &recovery.path);
     let further = [("recovery_key", serde_json::json!(path))];
     report_with(&args.signing, &session, &submitted, &verified, &further, output)?;
-    output.line(format!("party    {} (this is how the registry names you)", verified.party));
+    output.line(format!("party    {} (this is how the registry names you)", PartyId(verified.event_hash.0)));
     match &recovery {
         Some(recovery) if submitted.is_new => recovery.explain(output),
         // Told already, when the party entered.

@@ -286,7 +286,7 @@ impl Replay {
             body: if withdraws {
                 Body::Withdraw { statement, version }
             } else {
-                Body::Endorse { statement, version, language: "en".to_owned() }
+                Body::Endorse { statement, version, language: "en".to_owned(), not_after: None }
             },
         };
         let (submission, hash) = signed(&event, &thread.key, Vec::new())?;

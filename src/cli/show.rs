@@ -9,7 +9,7 @@ use undersigned_registry::entry::Entry;
 use undersigned_registry::id::PartyId;
 
 use super::naming;
-use super::output::{Output, quoted, shown, time};
+use super::output::{Output, ended_by_time, quoted, shown, time};
 use super::party::keys_of;
 use super::table::table;
 use super::words::level;
@@ -143,8 +143,11 @@ fn show_statement(client: &Client, named: &str, output: Output) -> Result<(), Cl
         output.line(table(&["language", "text", "bytes", "sha256 of the text", "title"], rows));
         output.line("");
         output.line(format!(
-            "{} standing, {} withdrawn, as of {} entries",
-            version.count.active, version.count.withdrawn, found.tree_size
+            "{} standing, {} withdrawn{}, as of {} entries",
+            version.count.active,
+            version.count.withdrawn,
+            ended_by_time(version.count.lapsed),
+            found.tree_size
         ));
         if let Some(text) = version.texts.first() {
             let (slug, language) = (shown(&found.slug), shown(&text.language));

@@ -196,7 +196,7 @@ pub(super) fn report_with(
     let mut object = json!({
         "index": verified.index,
         "event": verified.event_hash.to_string(),
-        "party": verified.party.to_string(),
+        "party": verified.party.map(|party| party.to_string()),
         "is_new": submitted.is_new,
         "receipt": path,
         "anchored": session.anchored,

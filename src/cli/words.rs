@@ -2,10 +2,11 @@
 //! proved. The other kinds of proof files have their words in `state` and `entries`.
 
 use undersigned_registry::event::{Body, Event, Text};
-use undersigned_registry::record::{COLUMN_WITHDRAWN, Status};
+use undersigned_registry::id::PartyId;
+use undersigned_registry::record::{COLUMN_LAPSED, COLUMN_WITHDRAWN, Status};
 use undersigned_registry::verify::Verified;
 
-use super::output::{shown, time};
+use super::output::{ended_by_time, shown, time};
 
 pub(super) mod entries;
 pub(super) mod state;
@@ -27,7 +28,7 @@ pub(super) struct Words {
 pub(super) fn explain(verified: &Verified) -> Words {
     let mut words = Words { summary: summary(verified), ..Words::default() };
     let Words { proved, stated, not_proved, .. } = &mut words;
-    let said = describe(&verified.event, &format!("party {}", verified.party), None);
+    let said = describe(&verified.event, &named(verified.party), None);
     for signer in &verified.signers {
         proved.push(format!("the key {} signed these words: {said}", signer.key));
     }
@@ -44,7 +45,7 @@ pub(super) fn explain(verified: &Verified) -> Words {
             Some(role) => stated.push(format!(
                 "the key {} belonged to party {}, with the role \"{role}\", and was live at this entry",
                 signer.key,
-                signer.party.unwrap_or(verified.party),
+                signer.party.or(verified.party).map(|party| party.to_string()).unwrap_or_default(),
             )),
             None => not_proved.push(format!(
                 "that the key {} is the party's: this receipt has no state path for it",
@@ -84,15 +85,15 @@ fn summary(verified: &Verified) -> Vec<String> {
         Some(domain) => format!(", which controls the domain {domain},"),
         None => ", which names no domain,".to_owned(),
     });
-    let who = name.unwrap_or_else(|| format!("Party {}", verified.party)) + &domain.unwrap_or_default();
+    let who = name.unwrap_or_else(|| named(verified.party)) + &domain.unwrap_or_default();
     let title = verified.title(language).map(|title| format!("\"{}\"", shown(title)));
     let version = match (title, &verified.version_record) {
         (Some(title), Some(record)) => Some(format!("{title} (version {})", record.number)),
         _ => None,
     };
     let act = match (&verified.event.body, version) {
-        (Body::Endorse { language, .. }, Some(version)) => {
-            format!("{who} endorsed {version}, as read in \"{language}\"")
+        (Body::Endorse { language, not_after, .. }, Some(version)) => {
+            format!("{who} endorsed {version}, as read in \"{language}\"{}", until(*not_after))
         }
         (Body::Withdraw { .. }, Some(version)) => format!("{who} withdrew its endorsement of {version}"),
         _ => act_of(verified, &who),
@@ -152,8 +153,8 @@ fn texts(
 pub(super) fn act(verified: &Verified) -> String {
     let language = language(&verified.event);
     let name = verified.party_name(language).map_or_else(
-        || format!("party {}", verified.party),
-        |name| format!("party {}, called \"{}\",", verified.party, shown(name)),
+        || named(verified.party),
+        |name| format!("{}, called \"{}\",", named(verified.party), shown(name)),
     );
     act_of(verified, &name)
 }
@@ -170,6 +171,9 @@ fn describe(event: &Event, name: &str, title: Option<&str>) -> String {
     };
     match &event.body {
         Body::RegistryOpen { origin, .. } => format!("{name} opened the registry {origin}"),
+        Body::RegistryTick { due, .. } => {
+            format!("{name} wrote down that {} has passed, which ends what was signed until then", time(*due))
+        }
         Body::RegistryPolicy(policy) => {
             format!("{name} set the registry's policy: admission {}", policy.admission.name())
         }
@@ -187,11 +191,21 @@ fn describe(event: &Event, name: &str, title: Option<&str>) -> String {
                 title.unwrap_or("(title elsewhere)")
             )
         }
-        Body::Endorse { version: id, language, .. } => {
-            format!("{name} endorsed {}, as read in \"{language}\"", version(id))
+        Body::Endorse { version: id, language, not_after, .. } => {
+            format!("{name} endorsed {}, as read in \"{language}\"{}", version(id), until(*not_after))
         }
         Body::Withdraw { version: id, .. } => format!("{name} withdrew its endorsement of {}", version(id)),
     }
+}
+
+/// Who acts; the registry where nobody does.
+fn named(party: Option<PartyId>) -> String {
+    party.map_or_else(|| "the registry".to_owned(), |party| format!("party {party}"))
+}
+
+/// Until when an endorsement stands, where it ends by itself.
+pub(super) fn until(not_after: Option<u64>) -> String {
+    not_after.map(|last| format!(", until {}", time(last))).unwrap_or_default()
 }
 
 /// What a trust level means.
@@ -223,7 +237,7 @@ fn party(verified: &Verified, stated: &mut Vec<String>, not_proved: &mut Vec<Str
         return;
     };
     if let Some(name) = verified.party_name(language(&verified.event)) {
-        stated.push(format!("party {} calls itself \"{}\"", verified.party, shown(name)));
+        stated.push(format!("{} calls itself \"{}\"", named(verified.party), shown(name)));
     }
     stated.push(format!("the party's trust level is {} ({})", record.level, level(record.level)));
     if let Some(domain) = &record.domain {
@@ -247,6 +261,7 @@ fn endorsement(verified: &Verified, stated: &mut Vec<String>, not_proved: &mut V
             "after this entry the endorsement is {}",
             match record.status {
                 Status::Active => "active",
+                Status::Lapsed => "over by time",
                 Status::Withdrawn => "withdrawn",
             }
         )),
@@ -257,9 +272,10 @@ fn endorsement(verified: &Verified, stated: &mut Vec<String>, not_proved: &mut V
     if let Some(tally) = &verified.version_tally {
         let active: u64 = (0u8..=4).map(|level| tally.count(level)).sum();
         stated.push(format!(
-            "after this entry the version has exactly {}, and {} withdrawn",
+            "after this entry the version has exactly {}, and {} withdrawn{}",
             count(usize::try_from(active).unwrap_or(usize::MAX), "standing endorsement"),
-            tally.count(COLUMN_WITHDRAWN)
+            tally.count(COLUMN_WITHDRAWN),
+            ended_by_time(tally.count(COLUMN_LAPSED))
         ));
     }
     stated.push("the last lines rest on the state root in the entry; anyone can check it by replay: undersigned audit".to_owned());

@@ -43,6 +43,8 @@ pub(super) struct PrepareRequest {
     version: Option<String>,
     /// The language that was read; the first authentic one unless said otherwise.
     language: Option<String>,
+    /// The last second (POSIX time) in which the endorsement is to stand; for ever unless said otherwise.
+    not_after: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -147,7 +149,7 @@ async fn endorsement(
     let body = if withdraws {
         Body::Withdraw { statement, version }
     } else {
-        Body::Endorse { statement, version, language: language.clone() }
+        Body::Endorse { statement, version, language: language.clone(), not_after: request.not_after }
     };
     let event = Event {
         registry: Some(handle.registry.clone()),
@@ -171,6 +173,10 @@ async fn endorsement(
     ];
     if !withdraws {
         summary.push(format!("as read in the language \"{language}\""));
+        summary.push(match request.not_after {
+            Some(last) => format!("it ends by itself after second {last} (POSIX time)"),
+            None => "it does not end by itself".to_owned(),
+        });
         summary.push(format!("to be logged before second {} (POSIX time)", thread.log_before));
     }
     let prepared = Prepared {

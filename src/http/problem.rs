@@ -244,6 +244,12 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         "every new key signs the event that adds it",
     ),
     (
+        "not-after-passed",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "the endorsement would end before it begins",
+        "name a not_after that lies ahead of the registry's clock, or none, and sign anew",
+    ),
+    (
         "not-found",
         StatusCode::NOT_FOUND,
         "there is nothing at this address",

@@ -162,5 +162,6 @@ fn row(view: &SignatoryView) -> SignatoryRow<'_> {
         received: view.received,
         entry: view.entry,
         endorsed: view.endorsed,
+        not_after: view.not_after,
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use undersigned_tlog::tile::TILE_WIDTH;
 use undersigned_tlog::tree::TreeSize;
 
-use super::{CHUNK_OPERATIONS_MAX, ENTRY_OPERATIONS_MAX, IndexError, Writer, open_empty};
+use super::{CHUNK_OPERATIONS_MAX, ENTRY_OPERATIONS_MAX, IndexError, Writer, open_empty, parsed};
 use crate::tiles::LogReader;
 
 /// How many bundles are turned into batches before these are written: some MB.
@@ -75,7 +75,7 @@ impl Writer {
                 self.reader.bundle(*bundle, size).map_err(|error| IndexError::Log(error.to_string()))?;
             let first = bundle.saturating_mul(TILE_WIDTH);
             for (index, bytes) in (first..entries).zip(read.iter()) {
-                let made = self.index_entry(&mut batch, index, bytes)?;
+                let made = self.index_entry(&mut batch, index, &parsed(index, bytes)?)?;
                 operations += made;
                 *inserts = inserts.saturating_add(u64::try_from(made).unwrap_or(0));
                 if operations >= CHUNK_OPERATIONS_MAX - ENTRY_OPERATIONS_MAX {

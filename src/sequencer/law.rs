@@ -32,6 +32,15 @@ pub enum Outcome<C> {
     },
 }
 
+/// An entry that time made.
+#[derive(Debug)]
+pub struct Tick<C> {
+    /// The leaf's bytes.
+    pub entry: Vec<u8>,
+    /// What its receipt is built from beside the tree.
+    pub cut: C,
+}
+
 /// A law over a log: it decides, one submission after another, over a state of its own.
 ///
 /// Entries decided since the last [`Law::keep`] are a batch in the making; [`Law::undo`] takes all of
@@ -65,6 +74,20 @@ pub trait Law: Send + 'static {
         submission: Self::Submission,
         received: u64,
     ) -> Result<Outcome<Self::Cut>, Rejected<Self::Refusal>>;
+
+    /// The smallest second at which time alone moves the state; `None`: it never does.
+    fn next_due(&self) -> Option<u64> {
+        None
+    }
+
+    /// Makes and applies the entry that time asks for, if something is due at `received`. Nothing else is
+    /// decided while something is.
+    ///
+    /// # Errors
+    /// A fault of this machine.
+    fn tick(&mut self, _received: u64) -> Result<Option<Tick<Self::Cut>>, String> {
+        Ok(None)
+    }
 
     /// The batch is committed: what was decided can no longer be taken back.
     fn keep(&mut self);

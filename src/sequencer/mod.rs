@@ -24,7 +24,7 @@ mod start;
 mod tests;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, BatchError};
-pub use law::{Law, Outcome, Rejected};
+pub use law::{Law, Outcome, Rejected, Tick};
 pub use plan::{Edge, EdgeError, Plan};
 pub use queue::{
     Intake, Later, NotLogged, QUESTIONS_MAX, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, RESERVED_BYTES_MAX,

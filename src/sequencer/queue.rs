@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -292,8 +293,15 @@ impl<L: Law> Intake<L> {
         *self.shared.closed_for.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
-    /// Waits for work and takes up to a batch of it, what is reserved first; `None` when closed and empty.
-    pub(super) fn take(&self, entries_max: usize, bytes_max: usize) -> Option<Taken<L>> {
+    /// Waits for work and takes up to a batch of it, what is reserved first; nothing once `patience` is
+    /// over, `None` when closed and empty.
+    pub(super) fn take(
+        &self,
+        entries_max: usize,
+        bytes_max: usize,
+        patience: Option<Duration>,
+    ) -> Option<Taken<L>> {
+        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         let mut line = self.lock();
         loop {
             let is_empty = line.reserved.waiting.is_empty() && line.ordinary.waiting.is_empty();
@@ -303,7 +311,13 @@ impl<L: Law> Intake<L> {
             if line.is_closed {
                 return None;
             }
-            line = self.shared.ring.wait(line).unwrap_or_else(PoisonError::into_inner);
+            line = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None => self.shared.ring.wait(line).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => break,
+                Some(left) => {
+                    self.shared.ring.wait_timeout(line, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
         let mut waiting = Vec::new();
         let mut bytes = 0usize;

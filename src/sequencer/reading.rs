@@ -11,7 +11,7 @@ use super::queue::{Intake, Later, NotLogged, QUESTIONS_MAX};
 /// extends the log holds it from the first entry of a tree until that tree is published, so that nobody sees
 /// a state in between.
 pub fn answer<L: Law>(intake: &Intake<L>, law: &Mutex<L>) {
-    while let Some(taken) = intake.take(QUESTIONS_MAX, usize::MAX) {
+    while let Some(taken) = intake.take(QUESTIONS_MAX, usize::MAX, None) {
         for waiting in taken.waiting {
             // Who waited may have gone.
             let _ = waiting.reply.send(Err(NotLogged::Later(Later::Stopping)));

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use undersigned_registry::entry::Entry;
 use undersigned_registry::envelope::{CheckedEnvelope, Envelope};
 use undersigned_registry::event::{BlobRef, Body};
-use undersigned_registry::id::PartyId;
 use undersigned_registry::ledger::{AdmitError, Ledger, Verdict};
 use undersigned_registry::receipt::{self, StatePath};
 use undersigned_registry::record::{Record, StateKey};
@@ -14,7 +13,7 @@ use undersigned_registry::state::Undo;
 
 use undersigned_tlog::hash::Hash;
 
-use super::law::{Law, Outcome, Rejected};
+use super::law::{Law, Outcome, Rejected, Tick};
 use crate::admission::CheckedSubmission;
 
 /// What a receipt is built from beside the tree: cut when the entry was applied.
@@ -74,8 +73,10 @@ impl RegistryLaw {
 /// party, and of the version that is endorsed.
 fn small_blobs(ledger: &Ledger, envelope: &CheckedEnvelope) -> Vec<BlobRef> {
     let mut blobs = envelope.event().blobs();
-    let party = envelope.event().party.unwrap_or(PartyId(envelope.event_hash().0));
-    if let Some(Record::Party(record)) = ledger.state().record(&StateKey::party(&party)) {
+    let party = envelope.event().actor(envelope.event_hash());
+    if let Some(Record::Party(record)) =
+        party.and_then(|party| ledger.state().record(&StateKey::party(&party)))
+    {
         blobs.extend(record.names.iter().map(|name| name.text));
     }
     if let Body::Endorse { version, .. } | Body::Withdraw { version, .. } = &envelope.event().body
@@ -132,6 +133,20 @@ impl Law for RegistryLaw {
             Err(AdmitError::Refused(refusal)) => Err(Rejected::Refused(refusal)),
             Err(fault) => Err(Rejected::Fatal(fault.to_string())),
         }
+    }
+
+    fn next_due(&self) -> Option<u64> {
+        self.ledger.next_due()
+    }
+
+    fn tick(&mut self, received: u64) -> Result<Option<Tick<Arc<Cut>>>, String> {
+        let Some(admitted) = self.ledger.tick(received).map_err(|fault| fault.to_string())? else {
+            return Ok(None);
+        };
+        self.undo.push(admitted.undo);
+        // It moves no record of its own, so its receipt shows none.
+        let cut = Arc::new(Cut { paths: Vec::new(), small_blobs: Vec::new() });
+        Ok(Some(Tick { entry: admitted.entry, cut }))
     }
 
     fn keep(&mut self) {

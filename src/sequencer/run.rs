@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use undersigned_registry::json::INTEGER_MAX;
 use undersigned_tlog::hash::sha256;
 use undersigned_tlog::tree::ProveError;
 
 use super::batch::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch};
-use super::law::{Law, Outcome, Rejected};
+use super::law::{Law, Outcome, Rejected, Tick};
 use super::plan::{Edge, EdgeError, Plan};
 use super::queue::{Intake, Later, NotLogged, Taken, Waiting};
 use super::settle::Written;
@@ -28,6 +29,17 @@ const CLOCK_BEHIND_SECONDS_MAX: u64 = 5;
 /// The room that must be left on the disk for a batch to begin: its object, its tiles and bundles (each
 /// at most twice a batch), the guard, the checkpoint, and as much again for the index.
 const SPACE_RESERVE_BYTES: u64 = 8 * (4 << 20) + (32 << 20);
+
+/// How many ticks one batch takes: each moves as much of the state as some 500 endorsements, and who waits
+/// for an answer waits for them all.
+const TICKS_PER_BATCH_MAX: usize = 16;
+
+/// How long an idle log goes without looking at the clock while something will fall due: clocks are set, and
+/// machines sleep.
+const CLOCK_LOOK_SECONDS_MAX: u64 = 60;
+
+/// How long it waits to try again what is due and could not be committed.
+const TICK_AGAIN_SECONDS: u64 = 10;
 
 /// The inodes that must be left: a batch has fewer files.
 const SPACE_RESERVE_INODES: u64 = 1_024;
@@ -101,6 +113,18 @@ struct Decided<L: Law> {
     waiters: Vec<Waiter<L::Cut, NotLogged<L::Refusal>>>,
 }
 
+impl<L: Law> Decided<L> {
+    fn new(waiting: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(waiting),
+            cuts: Vec::with_capacity(waiting),
+            blobs: Vec::new(),
+            refused: Vec::new(),
+            waiters: Vec::with_capacity(waiting),
+        }
+    }
+}
+
 /// Whether a batch was committed.
 enum Committed {
     Yes,
@@ -121,12 +145,18 @@ enum Ended {
 impl<L: Law> Sequencer<L> {
     /// Runs until the intake is closed and empty.
     pub(crate) fn run(mut self, intake: &Intake<L>) -> Result<(), Fatal> {
-        while let Some(Taken { waiting, questions }) = intake.take(BATCH_ENTRIES_MAX, BATCH_BYTES_MAX) {
+        while let Some(Taken { waiting, questions }) =
+            intake.take(BATCH_ENTRIES_MAX, BATCH_BYTES_MAX, self.patience(intake.closed_for()))
+        {
+            let closed_for = intake.closed_for();
+            let is_idle = waiting.is_empty() && questions.is_empty();
             // Between two batches: all that the law decided is committed.
             for question in questions {
                 question(&self.law);
             }
-            if !waiting.is_empty() {
+            // What could not be committed is not tried again with every question.
+            let asks_for_tick = self.is_due() && (closed_for.is_none() || is_idle);
+            if !waiting.is_empty() || asks_for_tick {
                 match self.batch(waiting)? {
                     Ended::Committed => intake.note_closed_for(None),
                     Ended::Closed(later) => {
@@ -140,6 +170,21 @@ impl<L: Law> Sequencer<L> {
         Ok(())
     }
 
+    /// How long to wait for work: until time alone asks for an entry. `None`: for ever.
+    fn patience(&self, closed_for: Option<Later>) -> Option<Duration> {
+        let due = self.law.next_due()?;
+        let seconds = match (closed_for, self.clock.now()) {
+            (None, Ok(now)) => due.saturating_sub(now).min(CLOCK_LOOK_SECONDS_MAX),
+            _ => TICK_AGAIN_SECONDS,
+        };
+        Some(Duration::from_secs(seconds))
+    }
+
+    fn is_due(&self) -> bool {
+        self.law.next_due().is_some_and(|due| self.clock.now().is_ok_and(|now| due <= now))
+    }
+
+    /// What is due, and then what waits. More ticks than a batch takes are batches of their own before it.
     fn batch(&mut self, waiting: Vec<Waiting<L>>) -> Result<Ended, Fatal> {
         let received = match self.read_clock() {
             Ok(received) => received,
@@ -148,8 +193,34 @@ impl<L: Law> Sequencer<L> {
                 return Ok(Ended::Closed(later));
             }
         };
-        let mut watch = meters::COMMIT_PHASE.watch();
-        let mut decided = self.decide(waiting, received)?;
+        loop {
+            let mut watch = meters::COMMIT_PHASE.watch();
+            let mut decided = Decided::new(waiting.len());
+            if self.tick(&mut decided, received)? {
+                self.decide(&mut decided, waiting, received)?;
+                return self.conclude(decided, &mut watch);
+            }
+            if let Ended::Closed(later) = self.conclude(decided, &mut watch)? {
+                refuse_all::<L>(waiting.into_iter().map(|waiting| waiting.reply), later);
+                return Ok(Ended::Closed(later));
+            }
+        }
+    }
+
+    /// Makes the ticks that are due, as many as fit; returns whether nothing is due any more.
+    fn tick(&mut self, decided: &mut Decided<L>, received: u64) -> Result<bool, Fatal> {
+        for _ in 0..TICKS_PER_BATCH_MAX {
+            let Some(Tick { entry, cut }) = self.law.tick(received).map_err(Fatal::Law)? else {
+                return Ok(true);
+            };
+            decided.entries.push(entry);
+            decided.cuts.push(cut);
+        }
+        Ok(self.law.next_due().is_none_or(|due| due > received))
+    }
+
+    /// Commits what was decided, and answers.
+    fn conclude(&mut self, mut decided: Decided<L>, watch: &mut Watch) -> Result<Ended, Fatal> {
         let refused = std::mem::take(&mut decided.refused);
         if decided.entries.is_empty() {
             tell_refusals::<L>(refused);
@@ -164,7 +235,7 @@ impl<L: Law> Sequencer<L> {
             new: plan.new,
             entries: std::mem::take(&mut decided.entries),
         };
-        match self.commit(&batch, &decided.blobs, &mut watch)? {
+        match self.commit(&batch, &decided.blobs, watch)? {
             Committed::Yes => {
                 decided.entries = batch.entries;
                 self.law.keep();
@@ -177,7 +248,7 @@ impl<L: Law> Sequencer<L> {
                 return Ok(Ended::Closed(later));
             }
         }
-        self.finish(plan, decided, &mut watch)?;
+        self.finish(plan, decided, watch)?;
         Ok(Ended::Committed)
     }
 
@@ -200,14 +271,12 @@ impl<L: Law> Sequencer<L> {
     }
 
     /// Runs the law over what waits, in order.
-    fn decide(&mut self, waiting: Vec<Waiting<L>>, received: u64) -> Result<Decided<L>, Fatal> {
-        let mut decided = Decided {
-            entries: Vec::with_capacity(waiting.len()),
-            cuts: Vec::with_capacity(waiting.len()),
-            blobs: Vec::new(),
-            refused: Vec::new(),
-            waiters: Vec::with_capacity(waiting.len()),
-        };
+    fn decide(
+        &mut self,
+        decided: &mut Decided<L>,
+        waiting: Vec<Waiting<L>>,
+        received: u64,
+    ) -> Result<(), Fatal> {
         for Waiting { submission, reply, .. } in waiting {
             if reply.is_closed() {
                 // Who sent it has gone before anything was done.
@@ -228,7 +297,7 @@ impl<L: Law> Sequencer<L> {
                 Err(Rejected::Fatal(reason)) => return Err(Fatal::Law(reason)),
             }
         }
-        Ok(decided)
+        Ok(())
     }
 
     /// Blobs, then the batch object: creating it is the commit.

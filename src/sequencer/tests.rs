@@ -13,7 +13,7 @@ use undersigned_tlog::hash::Hash;
 use undersigned_tlog::note::{KeyName, NoteSigner};
 use undersigned_tlog::tree::TreeSize;
 
-use super::law::{Law, Outcome, Rejected};
+use super::law::{Law, Outcome, Rejected, Tick};
 use super::queue::{Later, NotLogged, Reply};
 use super::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Intake, Orphans, RecoverError, Running, start};
 use crate::clock::{Clock, ClockJumped, GivenClock};
@@ -32,11 +32,20 @@ struct AnyBytes {
     max_lag: u64,
     /// Refuses to follow any entry, as another version of a law would.
     refuses: bool,
+    /// How many ticks are due at this second.
+    ticks: (usize, u64),
 }
 
 impl Default for AnyBytes {
     fn default() -> Self {
-        Self { entries: Vec::new(), kept: 0, received: 0, max_lag: u64::MAX, refuses: false }
+        Self {
+            entries: Vec::new(),
+            kept: 0,
+            received: 0,
+            max_lag: u64::MAX,
+            refuses: false,
+            ticks: (0, u64::MAX),
+        }
     }
 }
 
@@ -72,6 +81,16 @@ impl Law for AnyBytes {
         Ok(Outcome::Entry { entry: bytes, blobs: Vec::new(), cut: () })
     }
 
+    fn next_due(&self) -> Option<u64> {
+        (self.ticked() < self.ticks.0).then_some(self.ticks.1)
+    }
+
+    fn tick(&mut self, received: u64) -> Result<Option<Tick<()>>, String> {
+        let entry = format!("tick {}", self.ticked()).into_bytes();
+        let is_due = self.next_due().is_some_and(|due| due <= received);
+        Ok(is_due.then(|| self.entries.push(entry.clone())).map(|()| Tick { entry, cut: () }))
+    }
+
     fn keep(&mut self) {
         self.kept = self.entries.len();
     }
@@ -92,6 +111,12 @@ impl Law for AnyBytes {
         self.entries.push(entry.to_vec());
         self.kept = self.entries.len();
         Ok(())
+    }
+}
+
+impl AnyBytes {
+    fn ticked(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.starts_with(b"tick ")).count()
     }
 }
 
@@ -257,6 +282,53 @@ fn a_batch_that_is_refused_leaves_everything_as_it_was() {
     bench.check_whole("a refused batch");
 }
 
+/// More ticks than a batch takes, due before the start: they come with nobody asking, and before what waits.
+#[test]
+fn what_is_due_comes_first_and_by_itself() {
+    let mut bench = Bench::new();
+    let running = bench.start_under(AnyBytes { ticks: (40, 900), ..AnyBytes::default() }).unwrap();
+    let reply = bench.submit(&running, b"one").unwrap().unwrap();
+    assert_eq!(reply.index, 40);
+    running.stop().unwrap();
+
+    let bench = Bench::new();
+    let running = bench.start_under(AnyBytes { ticks: (40, 900), ..AnyBytes::default() }).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut published = running.published().clone();
+    runtime.block_on(published.wait_for(|published| published.head.size.get() == 40)).unwrap();
+    drop(published);
+    running.stop().unwrap();
+    assert!(bench.store.get(&Name::batch(16)).unwrap().is_some(), "batches of a bounded size");
+}
+
+#[test]
+fn what_is_not_due_does_not_come() {
+    let mut bench = Bench::new();
+    let law = AnyBytes { ticks: (3, 2_000), ..AnyBytes::default() };
+    let running = bench.start_under(law).unwrap();
+    assert_eq!(bench.submit(&running, b"one").unwrap().unwrap().index, 0);
+    bench.clock.set(1_999);
+    assert_eq!(bench.submit(&running, b"two").unwrap().unwrap().index, 1);
+    bench.clock.set(2_000);
+    assert_eq!(bench.submit(&running, b"three").unwrap().unwrap().index, 5);
+    assert_eq!(bench.submit(&running, b"four").unwrap().unwrap().index, 6);
+    running.stop().unwrap();
+}
+
+/// A tick that cannot be committed is taken back; who waits is told "later", and the next try makes it again.
+#[test]
+fn a_tick_that_is_refused_is_made_again() {
+    let mut bench = Bench::new();
+    let running = bench.start_under(AnyBytes { ticks: (20, 2_000), ..AnyBytes::default() }).unwrap();
+    assert_eq!(bench.submit(&running, b"one").unwrap().unwrap().index, 0);
+    bench.store.refuse_write(&Name::batch(1));
+    bench.clock.set(2_000);
+    let reply = bench.submit(&running, b"two");
+    assert!(matches!(reply, Some(Err(NotLogged::Later(Later::Storage)))), "{reply:?}");
+    assert_eq!(bench.submit(&running, b"two").unwrap().unwrap().index, 21);
+    running.stop().unwrap();
+}
+
 #[test]
 fn another_writer_stops_the_log() {
     let mut bench = Bench::new();
@@ -402,8 +474,8 @@ fn a_batch_has_limits() {
     let intake: Intake<AnyBytes> = Intake::new();
     let waiting: Vec<_> =
         (0..3).map(|_| intake.submit(b"x".to_vec(), BATCH_BYTES_MAX - 1).unwrap()).collect();
-    assert_eq!(intake.take(BATCH_ENTRIES_MAX, BATCH_BYTES_MAX).unwrap().waiting.len(), 1);
-    assert_eq!(intake.take(1, usize::MAX).unwrap().waiting.len(), 1);
+    assert_eq!(intake.take(BATCH_ENTRIES_MAX, BATCH_BYTES_MAX, None).unwrap().waiting.len(), 1);
+    assert_eq!(intake.take(1, usize::MAX, None).unwrap().waiting.len(), 1);
     drop(waiting);
     let intake: Intake<AnyBytes> = Intake::new();
     let mut waiting = Vec::new();
@@ -414,7 +486,10 @@ fn a_batch_has_limits() {
         }
     };
     assert_eq!((full, waiting.len()), (Later::Full, super::QUEUE_ENTRIES_MAX));
-    assert_eq!(intake.take(BATCH_ENTRIES_MAX, BATCH_BYTES_MAX).unwrap().waiting.len(), BATCH_ENTRIES_MAX);
+    assert_eq!(
+        intake.take(BATCH_ENTRIES_MAX, BATCH_BYTES_MAX, None).unwrap().waiting.len(),
+        BATCH_ENTRIES_MAX
+    );
     intake.close();
     assert_eq!(intake.submit(Vec::new(), 1).err(), Some(Later::Stopping));
 }
@@ -434,7 +509,7 @@ fn what_is_reserved_is_taken_first_and_has_room_when_there_is_none() {
         "it has a limit too"
     );
     assert_eq!(intake.depth().0, 2 + super::RESERVED_ENTRIES_MAX);
-    let taken = intake.take(super::RESERVED_ENTRIES_MAX + 1, usize::MAX).unwrap().waiting;
+    let taken = intake.take(super::RESERVED_ENTRIES_MAX + 1, usize::MAX, None).unwrap().waiting;
     let (last, first) = taken.split_last().unwrap();
     assert!(first.iter().all(|waiting| waiting.submission == b"reserved"));
     assert_eq!(last.submission, b"ordinary", "and then the others go on");

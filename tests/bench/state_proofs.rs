@@ -55,6 +55,7 @@ fn endorsement(number: u64, level: u8, status: Status) -> Record {
         first: number,
         language: Some("en".to_owned()),
         level,
+        not_after: None,
         status,
     })
 }

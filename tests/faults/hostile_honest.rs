@@ -99,7 +99,12 @@ impl Registry {
         let body = if stands {
             Body::Withdraw { statement: self.statement, version: self.version }
         } else {
-            Body::Endorse { statement: self.statement, version: self.version, language: "en".to_owned() }
+            Body::Endorse {
+                statement: self.statement,
+                version: self.version,
+                language: "en".to_owned(),
+                not_after: None,
+            }
         };
         let id = answered(&mut 0, || client.key(&key(number).id())).party;
         thread_event(&self.id, number, id, head, body)

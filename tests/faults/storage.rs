@@ -252,7 +252,7 @@ fn read_only(binary: &Path, root: &Path, table: &mut Table) {
     // At its blobs.
     stage.check_refuses(&server);
     // At its batch: an endorsement has no blobs.
-    let body = Body::Endorse { statement, version, language: "en".to_owned() };
+    let body = Body::Endorse { statement, version, language: "en".to_owned(), not_after: None };
     let (endorsement, _) = support::thread_event(&registry, 78, id, None, body);
     let error = server.client().submit(&endorsement).expect_err("read-only");
     assert_eq!(error.code(), Some("storage"), "{error}");

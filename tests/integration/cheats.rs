@@ -42,7 +42,7 @@ impl Scene {
         for number in 0..ENDORSING {
             let (submission, party) = party(&registry, number);
             client.submit(&submission).unwrap();
-            let body = Body::Endorse { statement, version, language: "en".to_owned() };
+            let body = Body::Endorse { statement, version, language: "en".to_owned(), not_after: None };
             client.submit(&thread_event(&registry, number, party, None, body).0).unwrap();
         }
         assert_eq!(server.stop().0, Some(0));

@@ -246,13 +246,15 @@ fn law(shown: &mut Shown) {
     let (entered, id) = party(&shown.registry, 61);
     shown.client.submit(&entered).unwrap();
     let (own, sponsor_key) = (key(61), key(60));
-    let endorse = Body::Endorse { statement, version, language: "en".to_owned() };
+    let endorse = Body::Endorse { statement, version, language: "en".to_owned(), not_after: None };
     let good = shown.event(id, &own, None, endorse.clone());
     let nobody = sha256(&[b"nobody"]);
     let elsewhere = RegistryId::new(shown.registry.origin(), EventHash(nobody));
     shown.event_refused("wrong-registry", &Event { registry: elsewhere, ..good.clone() }, &[&own]);
     shown.event_refused("unknown-party", &Event { party: Some(PartyId(nobody)), ..good.clone() }, &[&own]);
     shown.event_refused("expired", &Event { log_before: Some(now() - 9), ..good.clone() }, &[&own]);
+    let over = Body::Endorse { statement, version, language: "en".to_owned(), not_after: Some(now() - 9) };
+    shown.event_refused("not-after-passed", &Event { body: over, ..good.clone() }, &[&own]);
     let far = Event { log_before: Some(now() + 40 * 24 * 3_600), ..good.clone() };
     shown.event_refused("log-before-too-far", &far, &[&own]);
     shown.event_refused("stale", &Event { after: Some(EventHash(nobody)), ..good.clone() }, &[&own]);
@@ -260,9 +262,10 @@ fn law(shown: &mut Shown) {
     shown.event_refused("unknown-key", &Event { signers: vec![stranger.id()], ..good.clone() }, &[&stranger]);
     let foreign = Event { signers: vec![sponsor_key.id()], ..good.clone() };
     shown.event_refused("foreign-key", &foreign, &[&sponsor_key]);
-    let in_french = Body::Endorse { statement, version, language: "fr".to_owned() };
+    let in_french = Body::Endorse { statement, version, language: "fr".to_owned(), not_after: None };
     shown.event_refused("language-not-listed", &Event { body: in_french, ..good.clone() }, &[&own]);
-    let no_version = Body::Endorse { statement, version: VersionId(nobody), language: "en".to_owned() };
+    let no_version =
+        Body::Endorse { statement, version: VersionId(nobody), language: "en".to_owned(), not_after: None };
     shown.event_refused("unknown-version", &Event { body: no_version, ..good.clone() }, &[&own]);
     let taken = Body::StatementPublish { kind: StatementKind::Accord, slug: "pledge".to_owned() };
     shown.event_refused("slug-taken", &shown.event(id, &own, None, taken), &[&own]);

@@ -48,8 +48,12 @@ impl Registry {
     }
 
     fn endorsement(&self, number: u64, after: Option<EventHash>) -> (Vec<u8>, EventHash) {
-        let body =
-            Body::Endorse { statement: self.statement, version: self.version, language: "en".to_owned() };
+        let body = Body::Endorse {
+            statement: self.statement,
+            version: self.version,
+            language: "en".to_owned(),
+            not_after: None,
+        };
         self.thread(number, after, body)
     }
 
@@ -125,6 +129,7 @@ fn an_organisation_has_a_limit_wherever_it_comes_from() {
                 statement: registry.statement,
                 version: registry.version,
                 language: "en".to_owned(),
+                not_after: None,
             },
         };
         sign(&event, &[&key(number)], Vec::new()).0.encode()

@@ -173,7 +173,7 @@ fn the_law_refuses_with_its_codes() {
     let (submission, id) = party(registry, 1);
     running.check_accepted(&submission.encode());
     let (statement, version) = publish(&running.server.client(), registry, 2, "pledge");
-    let endorse = Body::Endorse { statement, version, language: "en".to_owned() };
+    let endorse = Body::Endorse { statement, version, language: "en".to_owned(), not_after: None };
     let event = |party: PartyId, body: &Body| Event {
         registry: Some(registry.clone()),
         party: Some(party),
@@ -197,7 +197,10 @@ fn the_law_refuses_with_its_codes() {
             "stale",
         ),
         (
-            Event { body: Body::Endorse { statement, version, language: "fr".to_owned() }, ..good.clone() },
+            Event {
+                body: Body::Endorse { statement, version, language: "fr".to_owned(), not_after: None },
+                ..good.clone()
+            },
             422,
             "language-not-listed",
         ),
@@ -207,6 +210,7 @@ fn the_law_refuses_with_its_codes() {
                     statement,
                     version: undersigned_registry::id::VersionId(leaf_hash(b"no version")),
                     language: "en".to_owned(),
+                    not_after: None,
                 },
                 ..good.clone()
             },
@@ -374,7 +378,7 @@ fn pages_fit_together_while_the_log_grows() {
     let sign_on = |number: u64| {
         let (submission, id) = party(&running.registry, number);
         client.submit(&submission).unwrap();
-        let body = Body::Endorse { statement, version, language: "en".to_owned() };
+        let body = Body::Endorse { statement, version, language: "en".to_owned(), not_after: None };
         client.submit(&thread_event(&running.registry, number, id, None, body).0).unwrap();
     };
     (0..7).for_each(sign_on);
@@ -412,7 +416,7 @@ fn a_list_is_of_one_version_of_its_own_statement() {
     for number in 0..4 {
         let (submission, id) = party(registry, number);
         client.submit(&submission).unwrap();
-        let body = Body::Endorse { statement, version, language: "en".to_owned() };
+        let body = Body::Endorse { statement, version, language: "en".to_owned(), not_after: None };
         client.submit(&thread_event(registry, number, id, None, body).0).unwrap();
     }
     let path = "/v1/statements/pledge/signatories?limit=2";

@@ -41,7 +41,7 @@ impl Pledge {
     ) -> EventHash {
         let (statement, version) = (self.statement, self.version);
         let body = if endorses {
-            Body::Endorse { statement, version, language: "en".to_owned() }
+            Body::Endorse { statement, version, language: "en".to_owned(), not_after: None }
         } else {
             Body::Withdraw { statement, version }
         };
@@ -118,7 +118,7 @@ fn the_forms_of_a_list_say_the_same() {
     assert_eq!(table.header("content-disposition"), Some(name.as_str()));
     assert_eq!(table.header("undersigned-tree-size"), Some(size.as_str()));
     assert_eq!(table.header("link"), None, "the list is whole");
-    let head = "\"party\",\"name\",\"language\",\"domain\",\"level\",\"status\",\"received\",\"received_utc\",\"entry\",\"endorsed\"\r\n";
+    let head = "\"party\",\"name\",\"language\",\"domain\",\"level\",\"status\",\"received\",\"received_utc\",\"entry\",\"endorsed\",\"not_after\"\r\n";
     assert!(table.text().starts_with(head), "{}", table.text());
     let rows = csv_rows(&table.body);
     assert_eq!(rows.len(), listed.len());

@@ -29,6 +29,7 @@ mod smuggling;
 mod start;
 mod storage;
 mod terminal;
+mod time;
 
 use std::path::Path;
 

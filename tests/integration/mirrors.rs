@@ -104,7 +104,7 @@ fn a_mirror_has_the_same_bytes_and_answers_every_read_without_the_log() {
     });
     let (submission, member) = party(&registry, 500_000);
     client.submit(&submission).unwrap();
-    let body = Body::Endorse { statement, version, language: "en".to_owned() };
+    let body = Body::Endorse { statement, version, language: "en".to_owned(), not_after: None };
     client.submit(&thread_event(&registry, 500_000, member, None, body).0).unwrap();
     let size = size_of(&trust, &client);
     assert_eq!(size, 1 + 3 + 280 + 2);

@@ -52,7 +52,12 @@ impl Scene {
 
     fn endorse(&self, number: u64, party: PartyId) -> (u64, EventHash) {
         let (statement, version) = (self.statement, self.version);
-        self.move_thread(number, party, None, Body::Endorse { statement, version, language: "en".to_owned() })
+        self.move_thread(
+            number,
+            party,
+            None,
+            Body::Endorse { statement, version, language: "en".to_owned(), not_after: None },
+        )
     }
 
     fn withdraw(&self, number: u64, party: PartyId, after: EventHash) -> u64 {

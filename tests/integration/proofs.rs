@@ -31,7 +31,7 @@ fn signed() -> Signed {
     for number in [2, 3] {
         let (submission, id) = party(&running.registry, number);
         client.submit(&submission).unwrap();
-        let body = Body::Endorse { statement, version, language: "en".to_owned() };
+        let body = Body::Endorse { statement, version, language: "en".to_owned(), not_after: None };
         let (submission, endorsed) = thread_event(&running.registry, number, id, None, body);
         client.submit(&submission).unwrap();
         if number == 3 {

@@ -84,7 +84,7 @@ fn status_and_absence_are_proved() {
     );
     let said = terminal.succeeds(&format!("{} --out absent.tlog-proof", absent(&other)));
     assert!(masked(&said).starts_with(
-        "as of tree size 6 party HASH has no endorsement of version HASH, neither standing nor withdrawn\n"
+        "as of tree size 6 party HASH has no endorsement of version HASH, neither standing nor ended nor withdrawn\n"
     ));
     // The other answer is told, with what to ask instead.
     terminal.fails(

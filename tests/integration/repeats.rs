@@ -21,7 +21,7 @@ fn a_thousand_times_at_once_is_one_leaf() {
     let (statement, version) = publish(&client, &registry, 1, "pledge");
     let (submission, signer) = party(&registry, 2);
     client.submit(&submission).unwrap();
-    let body = Body::Endorse { statement, version, language: "en".to_owned() };
+    let body = Body::Endorse { statement, version, language: "en".to_owned(), not_after: None };
     let (submission, event) = thread_event(&registry, 2, signer, None, body);
     let before = client.registry().unwrap().tree_size;
     let bytes = Arc::new(submission.encode());
@@ -62,7 +62,7 @@ fn superseded_events_are_stale_and_their_receipts_stay() {
     let mut after = None;
     for round in 0..3 {
         let body = if round % 2 == 0 {
-            Body::Endorse { statement, version, language: "en".to_owned() }
+            Body::Endorse { statement, version, language: "en".to_owned(), not_after: None }
         } else {
             Body::Withdraw { statement, version }
         };

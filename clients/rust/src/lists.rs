@@ -59,6 +59,8 @@ pub struct Count {
     pub active_by_level: Vec<u64>,
     /// Endorsements that were withdrawn.
     pub withdrawn: u64,
+    /// Endorsements that ended by time.
+    pub lapsed: u64,
 }
 
 /// A statement in the list of statements.
@@ -157,6 +159,9 @@ pub struct Signatory {
     /// The entry of the endorsement that was withdrawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endorsed: Option<u64>,
+    /// The last second in which the endorsement stands (POSIX), where it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<u64>,
 }
 
 /// A page of signatories, in the order in which the parties entered the registry.

@@ -27,13 +27,23 @@ pub struct PrepareRequest {
     /// The language that was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
+    /// The last second (POSIX) in which the endorsement is to stand; for ever unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<u64>,
 }
 
 impl PrepareRequest {
     /// A request for an event type and the key that will sign; the rest is left to the registry.
     #[must_use]
     pub fn new(event_type: impl Into<String>, key: KeyId) -> Self {
-        Self { event_type: event_type.into(), key, statement: None, version: None, language: None }
+        Self {
+            event_type: event_type.into(),
+            key,
+            statement: None,
+            version: None,
+            language: None,
+            not_after: None,
+        }
     }
 }
 

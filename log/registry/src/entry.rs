@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use undersigned_tlog::hash::{Hash, leaf_hash};
 
-use crate::envelope::{CheckedEnvelope, Envelope, Proof};
+use crate::envelope::{CheckedEnvelope, Envelope, Proof, write_envelope};
 use crate::event::ParseError;
 use crate::json::{self, MemberError, Members, ObjectWriter};
 
@@ -76,12 +76,8 @@ pub fn leaf(entry: &[u8]) -> Hash {
 
 fn encode(event: &[u8], proofs: &[Proof], received: u64, state: &Hash) -> Vec<u8> {
     let mut out = Vec::with_capacity(event.len() + 256 * proofs.len() + 160);
-    ObjectWriter::new(&mut out)
-        .raw("event", event)
-        .list("proofs", proofs, Proof::write)
-        .integer("received", received)
-        .hash("state", state)
-        .integer("v", LAW_VERSION)
-        .finish();
+    let mut object = ObjectWriter::new(&mut out);
+    write_envelope(&mut object, event, proofs);
+    object.integer("received", received).hash("state", state).integer("v", LAW_VERSION).finish();
     out
 }

@@ -201,7 +201,8 @@ impl Envelope {
             return Err(MemberError::value("event", "at most 24,576 bytes long").into());
         }
         let event = Event::decode(value)?;
-        let proofs = members.list("proofs", SIGNERS_MAX, Proof::decode)?;
+        let is_signed = !event.signers.is_empty();
+        let proofs = if is_signed { members.list("proofs", SIGNERS_MAX, Proof::decode)? } else { Vec::new() };
         Ok(Self { event_bytes, event, proofs })
     }
 
@@ -264,6 +265,13 @@ impl CheckedEnvelope {
         Self { envelope, event_hash }
     }
 
+    /// An event that nobody signs, and so has no signature to check: a `registry.tick` that the registry
+    /// makes.
+    pub(crate) fn unsigned(event: Event) -> Self {
+        let event_bytes = event.encode();
+        Self::unverified_trusted(Envelope { event_bytes, event, proofs: Vec::new() })
+    }
+
     /// The event.
     #[must_use]
     pub const fn event(&self) -> &Event {
@@ -291,7 +299,7 @@ impl CheckedEnvelope {
 
 impl Submission {
     /// Reads a submission: canonical JSON `{"blobs":[...],"event":{...},"proofs":[...]}`, `blobs` left
-    /// out where the event names none (rules EN-40 to EN-45).
+    /// out where the event names none (rules EN-40 to EN-47).
     ///
     /// # Errors
     /// The first rule that is broken.
@@ -308,8 +316,13 @@ impl Submission {
     /// Joins an envelope and its blobs.
     ///
     /// # Errors
-    /// A blob is missing, too many, or not the one that the event names.
+    /// The event is the registry's to make; or a blob is missing, too many, or not the one that the event
+    /// names.
     pub fn new(envelope: Envelope, blobs: Vec<Vec<u8>>) -> Result<Self, SubmissionError> {
+        if envelope.event.signers.is_empty() {
+            let signed = "the type of an event that somebody signs; the registry makes ticks by itself";
+            return Err(SubmissionError::Parse(MemberError::value("type", signed).into()));
+        }
         let named = envelope.event.blobs();
         if named.len() != blobs.len() {
             return Err(SubmissionError::BlobCount { given: blobs.len(), named: named.len() });
@@ -330,11 +343,17 @@ impl Submission {
                 json::write_string(out, &codec::base64_encode(blob));
             });
         }
-        object
-            .raw("event", &self.envelope.event_bytes)
-            .list("proofs", &self.envelope.proofs, Proof::write)
-            .finish();
+        write_envelope(&mut object, &self.envelope.event_bytes, &self.envelope.proofs);
+        object.finish();
         out
+    }
+}
+
+/// The event and, where somebody signed it, the proofs (rule EN-31).
+pub(crate) fn write_envelope(object: &mut ObjectWriter<'_>, event: &[u8], proofs: &[Proof]) {
+    object.raw("event", event);
+    if !proofs.is_empty() {
+        object.list("proofs", proofs, Proof::write);
     }
 }
 

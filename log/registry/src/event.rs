@@ -1,6 +1,6 @@
 //! Events: what is signed. Their members, their limits, their canonical bytes.
 //!
-//! Follows `docs/spec/events.md`, rules EV-1 to EV-34. Decoding knows the shape of an event only;
+//! Follows `docs/spec/events.md`, rules EV-1 to EV-36. Decoding knows the shape of an event only;
 //! whether it may enter the log is [`crate::rules`].
 
 use alloc::borrow::Cow;
@@ -246,13 +246,13 @@ pub struct Policy {
 pub struct Event {
     /// The registry it is meant for; only `registry.open` has none.
     pub registry: Option<RegistryId>,
-    /// Who acts; absent in the events that make a party.
+    /// Who acts; absent in the events that make a party, and in `registry.tick`.
     pub party: Option<PartyId>,
-    /// The keys that sign, exactly these, in this order.
+    /// The keys that sign, exactly these, in this order; none of `registry.tick`.
     pub signers: Vec<KeyId>,
     /// The event at the head of the record that this one moves.
     pub after: Option<EventHash>,
-    /// A second (POSIX) after which the registry must not log it; only `withdraw` has none.
+    /// A second (POSIX) after which the registry must not log it; `withdraw` and `registry.tick` have none.
     pub log_before: Option<u64>,
     /// What its type adds.
     pub body: Body,
@@ -280,6 +280,13 @@ pub enum Body {
     },
     /// `registry.policy`: the whole policy, stated anew.
     RegistryPolicy(Policy),
+    /// `registry.tick`: time moves the state; nobody signs it.
+    RegistryTick {
+        /// The smallest due second of the state before it.
+        due: u64,
+        /// The index of the entry before it.
+        previous: u64,
+    },
     /// `party.create`: an organisation enters.
     PartyCreate {
         /// The domain it claims.
@@ -318,6 +325,8 @@ pub enum Body {
         version: VersionId,
         /// The language that was read.
         language: String,
+        /// The last second (POSIX) in which it stands; `None`: it does not end by time.
+        not_after: Option<u64>,
     },
     /// `withdraw`: a party ends its endorsement.
     Withdraw {
@@ -335,6 +344,7 @@ impl Body {
         match self {
             Self::RegistryOpen { .. } => "registry.open",
             Self::RegistryPolicy(_) => "registry.policy",
+            Self::RegistryTick { .. } => "registry.tick",
             Self::PartyCreate { .. } => "party.create",
             Self::PartyKeys { .. } => "party.keys",
             Self::StatementPublish { .. } => "statement.publish",
@@ -361,30 +371,17 @@ impl Event {
     pub fn decode(value: Value) -> Result<Self, MemberError> {
         let mut members = Members::of("event", value)?;
         let type_name = members.text("type")?;
-        let (has_registry, has_party, after, has_log_before) = match &*type_name {
-            "registry.open" => (false, false, After::Never, true),
-            "party.create" => (true, false, After::Never, true),
-            "statement.publish" => (true, true, After::Never, true),
-            "registry.policy" | "party.keys" | "statement.version" => (true, true, After::Always, true),
-            "endorse" => (true, true, After::Sometimes, true),
-            "withdraw" => (true, true, After::Sometimes, false),
-            _ => return Err(MemberError::value("type", "one of the event types of docs/spec/events.md")),
-        };
-        let registry = if has_registry { Some(registry_of(&mut members)?) } else { None };
-        let party = if has_party { Some(PartyId(members.hash("party")?)) } else { None };
-        let signers =
-            members.list("signers", SIGNERS_MAX, |name, value| Ok(KeyId(json::hash_of(name, value)?)))?;
-        if (1..signers.len())
-            .any(|position| signers.iter().take(position).any(|id| Some(id) == signers.get(position)))
-        {
-            return Err(MemberError::value("signers", "a list in which no key comes twice"));
-        }
+        let Head { registry, party, signers, after, log_before } = Head::of(&type_name)
+            .ok_or_else(|| MemberError::value("type", "one of the event types of docs/spec/events.md"))?;
+        let registry = if registry { Some(registry_of(&mut members)?) } else { None };
+        let party = if party { Some(PartyId(members.hash("party")?)) } else { None };
+        let signers = if signers { signers_of(&mut members)? } else { Vec::new() };
         let after = match after {
             After::Never => None,
             After::Sometimes => members.hash_if("after")?.map(EventHash),
             After::Always => Some(EventHash(members.hash("after")?)),
         };
-        let log_before = if has_log_before { Some(members.integer("log_before")?) } else { None };
+        let log_before = if log_before { Some(members.integer("log_before")?) } else { None };
         let body = decode_body(&type_name, &mut members)?;
         members.finish()?;
         Ok(Self { registry, party, signers, after, log_before, body })
@@ -411,6 +408,11 @@ impl Event {
         object.text_if("admission", admission.map(Admission::name));
         object.hash_if("after", self.after.as_ref().map(EventHash::hash));
         object.text_if("domain", domain);
+        let (due, previous) = match &self.body {
+            Body::RegistryTick { due, previous } => (Some(*due), Some(*previous)),
+            _ => (None, None),
+        };
+        object.integer_if("due", due);
         if let Some(end) = end.filter(|end| !end.is_empty()) {
             object.list("end", end, |out, key| {
                 ObjectWriter::new(out).text("how", key.how.name()).hash("id", key.id.hash()).finish();
@@ -436,15 +438,24 @@ impl Event {
         if let Body::RegistryOpen { names, .. } | Body::PartyCreate { names, .. } = &self.body {
             object.list("names", names, write_name);
         }
-        if let Body::RegistryOpen { nonce, origin, .. } = &self.body {
-            object.hash("nonce", nonce).text("origin", origin);
+        match &self.body {
+            Body::RegistryOpen { nonce, origin, .. } => {
+                object.hash("nonce", nonce).text("origin", origin);
+            }
+            Body::Endorse { not_after, .. } => {
+                object.integer_if("not_after", *not_after);
+            }
+            _ => {}
         }
         object.hash_if("party", self.party.as_ref().map(PartyId::hash));
+        object.integer_if("previous", previous);
         object.text_if("registry", self.registry.as_ref().map(RegistryId::to_text).as_deref());
         if let Body::RegistryOpen { .. } = &self.body {
             object.text("retention", RETENTION);
         }
-        object.hashes("signers", self.signers.iter().map(KeyId::hash));
+        if !self.signers.is_empty() {
+            object.hashes("signers", self.signers.iter().map(KeyId::hash));
+        }
         if let Body::StatementPublish { slug, .. } = &self.body {
             object.text("slug", slug);
         }
@@ -489,6 +500,16 @@ impl Event {
             _ => {}
         }
         blobs
+    }
+
+    /// Who acts, given the hash of the event: the party it names or the one it makes; nobody in
+    /// `registry.tick`.
+    #[must_use]
+    pub fn actor(&self, hash: EventHash) -> Option<PartyId> {
+        match &self.body {
+            Body::RegistryTick { .. } => None,
+            _ => Some(self.party.unwrap_or(PartyId(hash.0))),
+        }
     }
 
     /// The keys that the event adds.
@@ -562,10 +583,43 @@ impl ParseError {
 
 const RETENTION: &str = "never-prune";
 
+/// Which of the members that most events have an event type has (rules EV-1 to EV-6).
+struct Head {
+    registry: bool,
+    party: bool,
+    signers: bool,
+    after: After,
+    log_before: bool,
+}
+
 enum After {
     Never,
     Sometimes,
     Always,
+}
+
+impl Head {
+    fn of(type_name: &str) -> Option<Self> {
+        let usual =
+            Self { registry: true, party: true, signers: true, after: After::Never, log_before: true };
+        Some(match type_name {
+            "registry.open" => Self { registry: false, party: false, ..usual },
+            "registry.tick" => Self { party: false, signers: false, log_before: false, ..usual },
+            "party.create" => Self { party: false, ..usual },
+            "statement.publish" => usual,
+            "registry.policy" | "party.keys" | "statement.version" => Self { after: After::Always, ..usual },
+            "endorse" => Self { after: After::Sometimes, ..usual },
+            "withdraw" => Self { after: After::Sometimes, log_before: false, ..usual },
+            _ => return None,
+        })
+    }
+}
+
+fn signers_of(members: &mut Members) -> Result<Vec<KeyId>, MemberError> {
+    let signers =
+        members.list("signers", SIGNERS_MAX, |name, value| Ok(KeyId(json::hash_of(name, value)?)))?;
+    distinct("signers", &signers, |id| *id)?;
+    Ok(signers)
 }
 
 fn registry_of(members: &mut Members) -> Result<RegistryId, MemberError> {
@@ -597,6 +651,9 @@ fn decode_body(type_name: &str, members: &mut Members) -> Result<Body, MemberErr
             }
         }
         "registry.policy" => Body::RegistryPolicy(policy_of(members)?),
+        "registry.tick" => {
+            Body::RegistryTick { due: members.integer("due")?, previous: members.integer("previous")? }
+        }
         "party.create" => Body::PartyCreate {
             domain: domain_of(members)?,
             names: names_of(members)?,
@@ -634,6 +691,7 @@ fn decode_body(type_name: &str, members: &mut Members) -> Result<Body, MemberErr
             statement: StatementId(members.hash("statement")?),
             version: VersionId(members.hash("version")?),
             language: language_of("language", members.text("language")?)?,
+            not_after: not_after_of(members)?,
         },
         // The type was checked before; every other name was refused there.
         _ => Body::Withdraw {
@@ -641,6 +699,14 @@ fn decode_body(type_name: &str, members: &mut Members) -> Result<Body, MemberErr
             version: VersionId(members.hash("version")?),
         },
     })
+}
+
+/// A last second, after which there is another one (rule EV-35).
+pub(crate) fn not_after_of(members: &mut Members) -> Result<Option<u64>, MemberError> {
+    match members.integer_if("not_after")? {
+        Some(json::INTEGER_MAX) => Err(MemberError::value("not_after", "at most 2^53-2 seconds")),
+        not_after => Ok(not_after),
+    }
 }
 
 /// A verifier key in the text form of signed notes whose name is the origin (rule EV-22).

@@ -1,6 +1,6 @@
 //! The ledger: the law over a whole log, entry by entry. Server, recovery and auditor share it.
 //!
-//! Follows `docs/spec/events.md`, rules LA-1 to LA-29 and RE-11. [`Ledger::admit`] makes the next entry;
+//! Follows `docs/spec/events.md`, rules LA-1 to LA-34 and RE-11. [`Ledger::admit`] makes the next entry;
 //! [`Ledger::follow`] takes an entry that somebody else made and refuses what the law would not have made.
 
 use alloc::vec::Vec;
@@ -9,11 +9,12 @@ use undersigned_tlog::hash::Hash;
 
 use crate::entry::{self, Entry};
 use crate::envelope::{CheckError, CheckedEnvelope};
-use crate::event::{ParseError, Policy, event_hash};
+use crate::event::{Body, Event, ParseError, Policy, event_hash};
 use crate::id::{EventHash, RegistryId};
 use crate::record::{Record, RegistryRecord, StateKey};
 use crate::rules::{self, Decision, Facts as _, Refusal};
 use crate::state::{State, StateFault, Undo};
+use crate::state_tree::NEVER;
 
 /// The state of a registry after some number of entries.
 #[derive(Debug, Default)]
@@ -170,6 +171,33 @@ impl Ledger {
         let index = self.size;
         self.size += 1;
         Ok(Verdict::Entry(Admitted { index, entry: entry::seal(envelope, received, &root), undo }))
+    }
+
+    /// The smallest second at which something falls due; `None`: time alone changes nothing.
+    #[must_use]
+    pub fn next_due(&self) -> Option<u64> {
+        Some(self.state.next_due()).filter(|due| *due != NEVER)
+    }
+
+    /// Makes the `registry.tick` that time asks for, if something is due at `received`.
+    ///
+    /// # Errors
+    /// As [`Ledger::admit`]; the law refuses no tick that is made here.
+    pub fn tick(&mut self, received: u64) -> Result<Option<Admitted>, AdmitError> {
+        let Some(due) = self.next_due().filter(|due| *due <= received) else { return Ok(None) };
+        let event = Event {
+            registry: self.registry(),
+            party: None,
+            signers: Vec::new(),
+            after: None,
+            log_before: None,
+            body: Body::RegistryTick { due, previous: self.size.saturating_sub(1) },
+        };
+        let envelope = CheckedEnvelope::unsigned(event);
+        match self.admit(&envelope, received)? {
+            Verdict::Entry(admitted) => Ok(Some(admitted)),
+            Verdict::Repeat { .. } => Ok(None),
+        }
     }
 
     /// Takes back the newest entry.

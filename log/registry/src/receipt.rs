@@ -14,7 +14,7 @@ use undersigned_tlog::tree::LeafIndex;
 use crate::entry::Entry;
 use crate::envelope::decode_blobs;
 use crate::event::{Body, Event, ParseError};
-use crate::id::{EventHash, PartyId, StatementId};
+use crate::id::{EventHash, StatementId};
 use crate::json::{self, MemberError, Members, ObjectWriter};
 use crate::record::{KEY_BYTES_MAX, StateKey};
 
@@ -131,9 +131,11 @@ fn write(
 /// the receipt.
 #[must_use]
 pub fn proved_keys(event: &Event, hash: EventHash) -> Vec<StateKey> {
-    let party = event.party.unwrap_or(PartyId(hash.0));
+    let Some(party) = event.actor(hash) else { return Vec::new() };
     let moved = match &event.body {
-        Body::RegistryOpen { .. } | Body::RegistryPolicy(_) => StateKey::registry(),
+        Body::RegistryOpen { .. } | Body::RegistryPolicy(_) | Body::RegistryTick { .. } => {
+            StateKey::registry()
+        }
         Body::PartyCreate { .. } | Body::PartyKeys { .. } => StateKey::party(&party),
         Body::StatementPublish { .. } => StateKey::statement(&StatementId(hash.0)),
         Body::StatementVersion { statement, .. } => StateKey::statement(statement),

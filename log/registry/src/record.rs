@@ -7,19 +7,22 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use undersigned_tlog::hash::{Hash, sha256};
+use undersigned_tlog::hash::{HASH_BYTES, Hash, sha256};
 
 use crate::event::{self, Name, Policy, StatementKind, Text};
 use crate::id::{EventHash, KeyId, PartyId, StatementId, VersionId, is_origin};
 use crate::json::{self, MemberError, Members, ObjectWriter};
 use crate::key::{KeyType, Role};
-use crate::state_tree::{self, Tally};
+use crate::state_tree::{self, NEVER, Tally};
 
 /// The largest record in bytes.
 pub const RECORD_BYTES_MAX: usize = 32 * 1024;
 
 /// The tally column of withdrawn endorsements; columns 0 to 4 are the active ones by trust level.
 pub const COLUMN_WITHDRAWN: u8 = 5;
+
+/// The column of endorsements that ended by time.
+pub const COLUMN_LAPSED: u8 = 6;
 
 /// The highest trust level of a party.
 pub const LEVEL_MAX: u8 = 4;
@@ -158,6 +161,16 @@ impl StateKey {
         Self::new(Namespace::ByParty, &[party.hash()])
     }
 
+    /// The version and the party of the key of an endorsement record.
+    #[must_use]
+    pub fn endorsement_ids(key: &[u8]) -> Option<(VersionId, PartyId)> {
+        let (namespace, ids) = key.split_first()?;
+        let (version, party) = ids.split_at_checked(HASH_BYTES)?;
+        let hash = |id: &[u8]| Some(Hash::from_bytes(id.try_into().ok()?));
+        let ids = (VersionId(hash(version)?), PartyId(hash(party)?));
+        (*namespace == Namespace::Endorsement.byte()).then_some(ids)
+    }
+
     /// The bytes of the key.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -282,8 +295,18 @@ pub struct EndorsementRecord {
     pub language: Option<String>,
     /// The party's trust level.
     pub level: u8,
+    /// The last second (POSIX) in which the newest `endorse` stands; `None`: it does not end by time.
+    pub not_after: Option<u64>,
     /// Whether the endorsement stands.
     pub status: Status,
+}
+
+impl EndorsementRecord {
+    /// The second at which the endorsement falls due: the first one at which it does not stand.
+    #[must_use]
+    pub fn due(&self) -> Option<u64> {
+        self.not_after.filter(|_| self.status == Status::Active).map(|last| last.saturating_add(1))
+    }
 }
 
 /// The status of an endorsement.
@@ -291,6 +314,8 @@ pub struct EndorsementRecord {
 pub enum Status {
     /// It stands.
     Active,
+    /// Its time is over.
+    Lapsed,
     /// The party ended it.
     Withdrawn,
 }
@@ -301,8 +326,15 @@ impl Status {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
+            Self::Lapsed => "lapsed",
             Self::Withdrawn => "withdrawn",
         }
+    }
+
+    /// Reads the literal string of the format.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Active, Self::Lapsed, Self::Withdrawn].into_iter().find(|status| status.name() == name)
     }
 }
 
@@ -392,21 +424,24 @@ impl state_tree::Record for Record {
                 .integer("first", record.first)
                 .text_if("language", record.language.as_deref())
                 .integer("level", u64::from(record.level))
+                .integer_if("not_after", record.not_after)
                 .text("status", record.status.name()),
         };
         object.finish();
         out
     }
 
-    fn tally(&self, _key: &[u8]) -> Tally {
-        match self {
-            Self::Endorsement(record) => match (record.status, record.endorsed) {
-                (Status::Active, _) => Tally::column(record.level, 1),
-                (Status::Withdrawn, Some(_)) => Tally::column(COLUMN_WITHDRAWN, 1),
-                (Status::Withdrawn, None) => Tally::ZERO,
-            },
-            _ => Tally::ZERO,
-        }
+    fn tally(&self, key: &[u8]) -> Tally {
+        let Self::Endorsement(record) = self else { return Tally::ZERO };
+        let counted = match (record.status, record.endorsed) {
+            (Status::Active, _) => Tally::column(record.level, 1),
+            (Status::Lapsed, _) => Tally::column(COLUMN_LAPSED, 1),
+            (Status::Withdrawn, Some(_)) => Tally::column(COLUMN_WITHDRAWN, 1),
+            (Status::Withdrawn, None) => Tally::ZERO,
+        };
+        // Of the two records of an endorsement one falls due, or a tick would find it twice.
+        let is_by_party = key.first() == Some(&Namespace::ByParty.byte());
+        counted.with_next_due(record.due().filter(|_| !is_by_party).unwrap_or(NEVER))
     }
 }
 
@@ -475,7 +510,7 @@ fn decode_members(namespace: Namespace, members: &mut Members) -> Result<Record,
     })
 }
 
-/// Rule RE-8: what was never endorsed has no language and does not stand.
+/// Rule RE-8: what was never endorsed has no language and does not stand, and only what has an end lapses.
 fn endorsement_of(members: &mut Members) -> Result<EndorsementRecord, MemberError> {
     let record = EndorsementRecord {
         endorsed: members.integer_if("endorsed")?,
@@ -487,17 +522,21 @@ fn endorsement_of(members: &mut Members) -> Result<EndorsementRecord, MemberErro
             .map(|language| event::language_of("language", language))
             .transpose()?,
         level: level_of(members)?,
-        status: match &*members.text("status")? {
-            "active" => Status::Active,
-            "withdrawn" => Status::Withdrawn,
-            _ => return Err(MemberError::value("status", "\"active\" or \"withdrawn\"")),
-        },
+        not_after: event::not_after_of(members)?,
+        status: Status::from_name(&members.text("status")?)
+            .ok_or_else(|| MemberError::value("status", "\"active\", \"lapsed\" or \"withdrawn\""))?,
     };
     if record.endorsed.is_some() != record.language.is_some() {
         return Err(MemberError::value("language", "there exactly where \"endorsed\" is"));
     }
     if record.status == Status::Active && record.endorsed.is_none() {
         return Err(MemberError::value("endorsed", "there where the status is \"active\""));
+    }
+    if record.not_after.is_some() && record.endorsed.is_none() {
+        return Err(MemberError::value("not_after", "left out where \"endorsed\" is"));
+    }
+    if record.status == Status::Lapsed && record.not_after.is_none() {
+        return Err(MemberError::value("not_after", "there where the status is \"lapsed\""));
     }
     Ok(record)
 }

@@ -1,6 +1,6 @@
 //! The admission law: the one place that says which event may enter the log, and what it does.
 //!
-//! Follows `docs/spec/events.md`, rules LA-1 to LA-29. [`decide`] is pure: the same facts and the same
+//! Follows `docs/spec/events.md`, rules LA-1 to LA-34. [`decide`] is pure: the same facts and the same
 //! envelope give the same answer to the server, the auditor and the browser. Nothing that may change
 //! with the outside world is asked here.
 
@@ -22,7 +22,16 @@ use crate::record::{
 pub trait Facts {
     /// The record under a key, if there is one.
     fn record(&self, key: &StateKey) -> Option<&Record>;
+
+    /// The smallest second at which a record falls due, [`NEVER`](crate::state_tree::NEVER) if none does.
+    fn next_due(&self) -> u64;
+
+    /// The endorsements that are due at a second, in the order of their keys.
+    fn due(&self, second: u64) -> impl Iterator<Item = ((VersionId, PartyId), &EndorsementRecord)>;
 }
+
+/// How many endorsements one tick takes: two records for each, and so at most 1,024 written.
+pub const TICK_LAPSES_MAX: usize = 512;
 
 /// What the law says of an envelope that it does not refuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,6 +179,32 @@ pub enum Refusal {
     /// LA-26: the endorsement is withdrawn already.
     #[error("the endorsement is withdrawn already")]
     AlreadyWithdrawn,
+    /// LA-30: something is due, and a tick comes first.
+    #[error("something fell due at {due}, and a registry.tick comes first")]
+    TickFirst {
+        /// The smallest due second.
+        due: u64,
+    },
+    /// LA-31: a tick while nothing is due.
+    #[error("nothing is due at {received}")]
+    NothingDue {
+        /// The entry's second.
+        received: u64,
+    },
+    /// LA-32: a tick that names another due second or another entry before it.
+    #[error("the tick after entry {previous} says that second {due} is due")]
+    WrongTick {
+        /// The smallest due second.
+        due: u64,
+        /// The index of the entry before.
+        previous: u64,
+    },
+    /// LA-34: an end that is not ahead.
+    #[error("not_after must lie after the registry's clock, which is at {received}")]
+    NotAfterPassed {
+        /// The registry's clock.
+        received: u64,
+    },
 }
 
 struct HeadText(Option<EventHash>);
@@ -213,6 +248,10 @@ impl Refusal {
             Self::LanguageNotListed => "language-not-listed",
             Self::AlreadyEndorsed => "already-endorsed",
             Self::AlreadyWithdrawn => "already-withdrawn",
+            Self::TickFirst { .. } => "tick-first",
+            Self::NothingDue { .. } => "nothing-due",
+            Self::WrongTick { .. } => "wrong-tick",
+            Self::NotAfterPassed { .. } => "not-after-passed",
         }
     }
 }
@@ -223,7 +262,7 @@ impl Refusal {
 ///
 /// # Errors
 /// The first rule that refuses it, in the order of `docs/spec/events.md`.
-pub fn decide<F: Facts + ?Sized>(
+pub fn decide<F: Facts>(
     facts: &F,
     envelope: &CheckedEnvelope,
     index: u64,
@@ -320,7 +359,7 @@ fn check_law_version(policy: &Policy, current: u64) -> Result<(), Refusal> {
     if (current..=LAW_VERSION).contains(&policy.v) { Ok(()) } else { Err(Refusal::LawVersion { current }) }
 }
 
-struct Law<'a, F: ?Sized> {
+struct Law<'a, F> {
     facts: &'a F,
     event: &'a Event,
     index: u64,
@@ -328,7 +367,7 @@ struct Law<'a, F: ?Sized> {
     registry: &'a RegistryRecord,
 }
 
-impl<F: Facts + ?Sized> Law<'_, F> {
+impl<F: Facts> Law<'_, F> {
     fn decide(&self, hash: EventHash) -> Result<Decision, Refusal> {
         let expected = RegistryId::new(&self.registry.origin, EventHash(self.registry.operator.0));
         match (&self.event.registry, expected) {
@@ -347,9 +386,11 @@ impl<F: Facts + ?Sized> Law<'_, F> {
             return Ok(Decision::Repeat { entry });
         }
         let mut writes = Vec::with_capacity(4);
+        self.nothing_due()?;
         match &self.event.body {
             Body::RegistryOpen { .. } => return Err(Refusal::NotGenesis),
             Body::RegistryPolicy(policy) => return self.policy(hash, policy),
+            Body::RegistryTick { due, previous } => self.tick(&mut writes, *due, *previous)?,
             Body::PartyCreate { domain, names, keys } => {
                 self.party_create(&mut writes, hash, domain.clone(), names, keys)?;
             }
@@ -377,8 +418,8 @@ impl<F: Facts + ?Sized> Law<'_, F> {
             Body::StatementVersion { statement, texts } => {
                 self.statement_version(&mut writes, hash, statement, texts)?;
             }
-            Body::Endorse { statement, version, language } => {
-                self.endorse(&mut writes, hash, statement, version, language)?;
+            Body::Endorse { statement, version, language, not_after } => {
+                self.endorse(&mut writes, hash, statement, version, language, *not_after)?;
             }
             Body::Withdraw { statement, version } => self.withdraw(&mut writes, hash, statement, version)?,
         }
@@ -392,7 +433,7 @@ impl<F: Facts + ?Sized> Law<'_, F> {
     /// moves, or as the event that a record is named after.
     fn entry_of(&self, hash: EventHash) -> Option<u64> {
         match &self.event.body {
-            Body::RegistryOpen { .. } => None,
+            Body::RegistryOpen { .. } | Body::RegistryTick { .. } => None,
             Body::RegistryPolicy(_) => (self.registry.event == hash).then_some(self.registry.entry),
             Body::PartyCreate { .. } => self.party(&PartyId(hash.0)).map(|party| party.first),
             Body::PartyKeys { .. } => {
@@ -408,6 +449,34 @@ impl<F: Facts + ?Sized> Law<'_, F> {
                 (record.event == hash).then_some(record.entry)
             }
         }
+    }
+
+    /// LA-30: what is due comes first.
+    fn nothing_due(&self) -> Result<(), Refusal> {
+        let due = self.facts.next_due();
+        match &self.event.body {
+            Body::RegistryTick { .. } | Body::RegistryPolicy(_) => Ok(()),
+            _ if due <= self.received => Err(Refusal::TickFirst { due }),
+            _ => Ok(()),
+        }
+    }
+
+    /// LA-31 to LA-33: what is due lapses, in the order of its keys.
+    fn tick(&self, writes: &mut Vec<(StateKey, Record)>, due: u64, previous: u64) -> Result<(), Refusal> {
+        let next = self.facts.next_due();
+        if next > self.received {
+            return Err(Refusal::NothingDue { received: self.received });
+        }
+        // Entry 0 was decided elsewhere, so there is an entry before this one.
+        let before = self.index.saturating_sub(1);
+        if (due, previous) != (next, before) {
+            return Err(Refusal::WrongTick { due: next, previous: before });
+        }
+        for ((version, party), record) in self.facts.due(self.received).take(TICK_LAPSES_MAX) {
+            let record = EndorsementRecord { status: Status::Lapsed, ..record.clone() };
+            put_endorsement(writes, &version, &party, record);
+        }
+        Ok(())
     }
 
     fn policy(&self, hash: EventHash, policy: &Policy) -> Result<Decision, Refusal> {
@@ -548,6 +617,7 @@ impl<F: Facts + ?Sized> Law<'_, F> {
         statement: &StatementId,
         version: &VersionId,
         language: &str,
+        not_after: Option<u64>,
     ) -> Result<(), Refusal> {
         let party = self.acting(Role::Sign)?;
         let texts = self.version_of(statement, version)?;
@@ -560,6 +630,9 @@ impl<F: Facts + ?Sized> Law<'_, F> {
         if before.is_some_and(|record| record.status == Status::Active) {
             return Err(Refusal::AlreadyEndorsed);
         }
+        if not_after.is_some_and(|last| last <= self.received) {
+            return Err(Refusal::NotAfterPassed { received: self.received });
+        }
         let level = self.party(&party).ok_or(Refusal::UnknownParty)?.level;
         let record = EndorsementRecord {
             endorsed: Some(self.index),
@@ -568,6 +641,7 @@ impl<F: Facts + ?Sized> Law<'_, F> {
             first: before.map_or(self.index, |record| record.first),
             language: Some(language.into()),
             level,
+            not_after,
             status: Status::Active,
         };
         put_endorsement(writes, version, &party, record);
@@ -606,6 +680,7 @@ impl<F: Facts + ?Sized> Law<'_, F> {
                 first: self.index,
                 language: None,
                 level,
+                not_after: None,
                 status: Status::Withdrawn,
             },
         };

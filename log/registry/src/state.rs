@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 
 use undersigned_tlog::hash::Hash;
 
-use crate::record::{Record, StateKey};
+use crate::id::{PartyId, VersionId};
+use crate::record::{EndorsementRecord, Record, StateKey};
 use crate::rules::{Effects, Facts};
-use crate::state_tree::{SubtreeProof, SumTree, Tally, Terminal};
+use crate::state_tree::{NEVER, SubtreeProof, SumTree, Tally, Terminal};
 
 /// All records of the registry at one entry.
 #[derive(Debug, Default)]
@@ -138,5 +139,17 @@ impl State {
 impl Facts for State {
     fn record(&self, key: &StateKey) -> Option<&Record> {
         self.tree.get(key.as_bytes())
+    }
+
+    fn next_due(&self) -> u64 {
+        // Only between an undone entry and the next root is there no sum, and nothing is decided there.
+        self.tree.tally().map_or(NEVER, |tally| tally.next_due())
+    }
+
+    fn due(&self, second: u64) -> impl Iterator<Item = ((VersionId, PartyId), &EndorsementRecord)> {
+        self.tree.due(second).into_iter().flatten().filter_map(|(key, record)| match record {
+            Record::Endorsement(record) => Some((StateKey::endorsement_ids(key)?, record)),
+            _ => None,
+        })
     }
 }

@@ -261,8 +261,8 @@ pub struct Verified {
     pub received: u64,
     /// The state root after the entry; stated by the registry, checkable by replay.
     pub state: Hash,
-    /// Who acts.
-    pub party: PartyId,
+    /// Who acts; nobody in a `registry.tick`.
+    pub party: Option<PartyId>,
     /// The party's record at this entry, if a path shows it.
     pub party_record: Option<PartyRecord>,
     /// The signers.
@@ -324,7 +324,7 @@ pub fn verify(receipt: &Receipt, trust: &Trust) -> Result<Verified, VerifyError>
     .map_err(VerifyError::Inclusion)?;
     let (envelope, registry) = check_entry(&receipt.entry, receipt.index, head.origin(), trust)?;
     let records = prove_records(receipt, &envelope)?;
-    let party = envelope.event().party.unwrap_or(PartyId(envelope.event_hash().0));
+    let party = envelope.event().actor(envelope.event_hash());
     let signers = signers(&records, &envelope, party, &registry, receipt.index)?;
     let mut verified = Verified {
         origin: head.origin().to_string(),
@@ -450,11 +450,13 @@ const fn must(holds: bool, otherwise: &'static str) -> Result<(), VerifyError> {
 fn signers(
     records: &[Proved],
     envelope: &CheckedEnvelope,
-    party: PartyId,
+    party: Option<PartyId>,
     registry: &RegistryId,
     index: u64,
 ) -> Result<Vec<Signer>, VerifyError> {
     let event = envelope.event();
+    // Nobody acts, and nobody signs (EN-31).
+    let Some(party) = party else { return Ok(Vec::new()) };
     let mut signers = Vec::with_capacity(event.signers.len());
     for key in &event.signers {
         let Some(Proved { record: Record::Key(record), .. }) = find(records, &StateKey::key(key)) else {
@@ -510,10 +512,8 @@ fn bind_key(
 
 /// RC-31: the acting party.
 fn bind_party(verified: &mut Verified, records: &[Proved]) -> Result<(), VerifyError> {
-    let Some(Proved { record: Record::Party(record), .. }) = find(records, &StateKey::party(&verified.party))
-    else {
-        return Ok(());
-    };
+    let of_party = verified.party.and_then(|party| find(records, &StateKey::party(&party)));
+    let Some(Proved { record: Record::Party(record), .. }) = of_party else { return Ok(()) };
     let (hash, index) = (verified.event_hash, verified.index);
     let is_head = (record.event, record.entry) == (hash, index);
     match &verified.event.body {
@@ -583,7 +583,10 @@ fn bind_statement(verified: &Verified, record: &StatementRecord) -> Result<(), V
     let (hash, index) = (verified.event_hash, verified.index);
     let is_head = (record.event, record.entry) == (hash, index);
     must(is_head, "the statement's record does not name this event as its head")?;
-    must(record.sponsor == verified.party, "the statement has another sponsor than the party that acts")?;
+    must(
+        Some(record.sponsor) == verified.party,
+        "the statement has another sponsor than the party that acts",
+    )?;
     let told = match &verified.event.body {
         Body::StatementPublish { kind, slug } => {
             record.first == index && record.versions == 0 && (record.kind, &record.slug) == (*kind, slug)
@@ -618,15 +621,15 @@ fn bind_endorsement(
     records: &[Proved],
     version: VersionId,
 ) -> Result<(), VerifyError> {
-    let key = StateKey::endorsement(&version, &verified.party);
-    let Some(proved) = find(records, &key) else { return Ok(()) };
+    let of_party = verified.party.and_then(|party| find(records, &StateKey::endorsement(&version, &party)));
+    let Some(proved) = of_party else { return Ok(()) };
     let Record::Endorsement(record) = &proved.record else { return Ok(()) };
     let (hash, index) = (verified.event_hash, verified.index);
     let is_head = (record.event, record.entry) == (hash, index);
     must(is_head && record.first <= index, "the endorsement's record does not name this event as its head")?;
     let told = match &verified.event.body {
-        Body::Endorse { language, .. } => {
-            (record.status, record.endorsed) == (Status::Active, Some(index))
+        Body::Endorse { language, not_after, .. } => {
+            (record.status, record.endorsed, record.not_after) == (Status::Active, Some(index), *not_after)
                 && record.language.as_ref() == Some(language)
         }
         _ => record.status == Status::Withdrawn && record.endorsed.is_none_or(|endorsed| endorsed < index),

@@ -269,7 +269,7 @@ fn endorsement(
         signers: vec![key.id()],
         after: None,
         log_before: Some(wall_clock().saturating_add(LOGGED_WITHIN_SECONDS)),
-        body: Body::Endorse { statement, version, language: "en".to_owned() },
+        body: Body::Endorse { statement, version, language: "en".to_owned(), not_after: None },
     }
 }
 

@@ -119,6 +119,7 @@ impl Rows {
                         received: signatory.received,
                         entry: signatory.entry,
                         endorsed: signatory.endorsed,
+                        not_after: signatory.not_after,
                     })
                     .map_err(unwritten)?;
             }

@@ -22,7 +22,7 @@ pub(in crate::cli) fn explain(verified: &VerifiedEntries) -> Words {
         None => not_proved.push(super::registry_unchecked()),
     }
     for entry in &verified.entries {
-        let said = describe(&entry.event, &format!("party {}", entry.party), None);
+        let said = describe(&entry.event, &super::named(entry.party), None);
         proved.push(format!("entry {}: {}: {said}", entry.index, signers(entry)));
         stated.push(format!("entry {} was received at {}", entry.index, time(entry.received)));
     }

@@ -4,7 +4,7 @@ use undersigned_registry::record::{EndorsementRecord, LEVEL_MAX, Status};
 use undersigned_registry::verify::{StateAnswer, VerifiedState};
 
 use super::{Words, level};
-use crate::cli::output::{shown, time};
+use crate::cli::output::{ended_by_time, shown, time};
 
 /// From this trust level on a party's domain was checked.
 const LEVEL_DOMAIN: u8 = 2;
@@ -68,7 +68,7 @@ fn about(verified: &VerifiedState, version: &str, party: &str) -> Vec<String> {
             Some(format!("as of tree size {size} the endorsement of {version} by {party} {}", became(record)))
         }
         StateAnswer::Absent => Some(format!(
-            "as of tree size {size} {party} has no endorsement of {version}, neither standing nor withdrawn"
+            "as of tree size {size} {party} has no endorsement of {version}, neither standing nor ended nor withdrawn"
         )),
     };
     about.into_iter().chain(std::iter::once(count(verified, version))).collect()
@@ -82,7 +82,11 @@ fn became(record: &EndorsementRecord) -> String {
         _ => "never signed".to_owned(),
     };
     match record.status {
-        Status::Active => format!("stands; {read}"),
+        Status::Active => format!("stands{}; {read}", super::until(record.not_after)),
+        Status::Lapsed => {
+            let last = record.not_after.map(time).unwrap_or_default();
+            format!("has ended by itself, after {last}; {read}")
+        }
         Status::Withdrawn => format!("is withdrawn, by entry {}; {read}", record.entry),
     }
 }
@@ -100,7 +104,8 @@ fn count(verified: &VerifiedState, version: &str) -> String {
         1 => "1 has withdrawn".to_owned(),
         many => format!("{many} have withdrawn"),
     };
-    format!("as of tree size {} {standing}, and {left}", verified.size)
+    let by_time = ended_by_time(verified.lapsed());
+    format!("as of tree size {} {standing}, and {left}{by_time}", verified.size)
 }
 
 fn version(verified: &VerifiedState, stated: &mut Vec<String>, not_proved: &mut Vec<String>) {

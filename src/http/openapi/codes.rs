@@ -80,6 +80,7 @@ const LAW: &[&str] = &[
     "last-key",
     "law-version",
     "log-before-too-far",
+    "not-after-passed",
     "not-genesis",
     "not-invited",
     "not-operator",

@@ -49,6 +49,10 @@ pub(in crate::http) enum Deed {
     SetPolicy {
         admission: &'static str,
     },
+    /// Time passed this second.
+    Ticked {
+        due: u64,
+    },
     Entered {
         keys: usize,
     },
@@ -68,6 +72,7 @@ pub(in crate::http) enum Deed {
     Endorsed {
         subject: Subject,
         language: String,
+        not_after: Option<u64>,
     },
     Withdrew {
         subject: Subject,
@@ -101,13 +106,16 @@ impl Lookup<'_> {
     /// What this entry says.
     pub(in crate::http) fn act_of(&self, index: u64, entry: &Entry) -> Result<Act, Problem> {
         let event = entry.envelope.event();
-        let who = match event.party {
-            Some(party) => self.who(party)?,
-            None => self.who_made(entry)?,
+        let who = match (event.party, &event.body, &event.registry) {
+            (Some(party), ..) => self.who(party)?,
+            // Nobody signs it; the registry makes it.
+            (None, Body::RegistryTick { .. }, Some(registry)) => self.who(registry.operator())?,
+            (None, ..) => self.who_made(entry)?,
         };
         let deed = match &event.body {
             Body::RegistryOpen { origin, .. } => Deed::Opened { origin: origin.clone() },
             Body::RegistryPolicy(policy) => Deed::SetPolicy { admission: policy.admission.name() },
+            Body::RegistryTick { due, .. } => Deed::Ticked { due: *due },
             Body::PartyCreate { keys, .. } => Deed::Entered { keys: keys.len() },
             Body::PartyKeys { add, end } => Deed::ChangedKeys {
                 added: add.iter().map(|key| (key.id.to_string(), key.role.name())).collect(),
@@ -120,9 +128,11 @@ impl Lookup<'_> {
                 subject: self.subject(*statement, VersionId(event_hash(entry.envelope.event_bytes()).0))?,
                 languages: texts.iter().map(|text| text.language.clone()).collect(),
             },
-            Body::Endorse { statement, version, language } => {
-                Deed::Endorsed { subject: self.subject(*statement, *version)?, language: language.clone() }
-            }
+            Body::Endorse { statement, version, language, not_after } => Deed::Endorsed {
+                subject: self.subject(*statement, *version)?,
+                language: language.clone(),
+                not_after: *not_after,
+            },
             Body::Withdraw { statement, version } => {
                 Deed::Withdrew { subject: self.subject(*statement, *version)? }
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use undersigned_registry::entry::{Entry, leaf};
 use undersigned_registry::event::{Body, event_hash};
 use undersigned_registry::id::{PartyId, VersionId};
-use undersigned_registry::record::{EndorsementRecord, KeyRecord, Record, StateKey};
+use undersigned_registry::record::{EndorsementRecord, KeyRecord, Record, StateKey, Status};
 use undersigned_registry::rules::Facts as _;
 
 use super::act::{Act, Lookup};
@@ -28,6 +28,9 @@ pub(in crate::http) struct Signer {
 /// What became of the endorsement that an entry makes or ends.
 pub(in crate::http) struct Standing {
     pub(in crate::http) is_active: bool,
+    pub(in crate::http) is_lapsed: bool,
+    /// The last second in which it stands or stood, where it ends by itself.
+    pub(in crate::http) not_after: Option<u64>,
     /// Whether it was made at all: a withdrawal may come first.
     pub(in crate::http) is_endorsed: bool,
     /// The newest entry of its thread.
@@ -89,7 +92,9 @@ pub(in crate::http) async fn entry_detail(handle: &Handle, reference: &str) -> R
             receipt_bytes: receipt.len(),
             signers: signers.collect(),
             standing: endorsement.map(|record| Standing {
-                is_active: record.status == undersigned_registry::record::Status::Active,
+                is_active: record.status == Status::Active,
+                is_lapsed: record.status == Status::Lapsed,
+                not_after: record.not_after,
                 is_endorsed: record.endorsed.is_some(),
                 entry: record.entry,
             }),

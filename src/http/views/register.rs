@@ -24,7 +24,7 @@ const LOOKED_AT_ONCE: usize = 1_000;
 pub(in crate::http) enum Which {
     /// Whose endorsement stands.
     Standing,
-    /// Who endorsed and withdrew it. A withdrawal before any endorsement leaves nothing.
+    /// Whose endorsement was withdrawn or ended by time. A withdrawal before any endorsement leaves nothing.
     Left,
 }
 
@@ -32,7 +32,7 @@ impl Which {
     fn has(self, listed: &Listed) -> bool {
         match self {
             Self::Standing => listed.status == Status::Active,
-            Self::Left => listed.status == Status::Withdrawn && listed.endorsed.is_some(),
+            Self::Left => listed.status != Status::Active && listed.endorsed.is_some(),
         }
     }
 }
@@ -74,17 +74,19 @@ pub(in crate::http) fn count(
     size: TreeSize,
     level: u8,
 ) -> Result<Option<CountView>, IndexError> {
-    let (mut active, mut withdrawn) = (0u64, 0u64);
+    let (mut active, mut left, mut lapsed) = (0u64, 0u64, 0u64);
     let stopped = walk(index, version, size, None, |listed| {
         active = active.saturating_add(u64::from(Which::Standing.has(listed)));
-        withdrawn = withdrawn.saturating_add(u64::from(Which::Left.has(listed)));
+        left = left.saturating_add(u64::from(Which::Left.has(listed)));
+        lapsed = lapsed.saturating_add(u64::from(listed.status == Status::Lapsed));
         true
     })?;
     let mut active_by_level = [0; 5];
     if let Some(count) = active_by_level.get_mut(usize::from(level)) {
         *count = active;
     }
-    Ok(stopped.is_none().then_some(CountView { active, active_by_level, withdrawn }))
+    let withdrawn = left.saturating_sub(lapsed);
+    Ok(stopped.is_none().then_some(CountView { active, active_by_level, withdrawn, lapsed }))
 }
 
 /// Shows signatories one after another until `look` has enough, the register ends or too many were looked

@@ -29,6 +29,9 @@ pub(in crate::http) struct SignatoryView {
     pub(in crate::http) received: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) endorsed: Option<u64>,
+    /// The last second in which the endorsement stands, where it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) not_after: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -123,5 +126,9 @@ pub(in crate::http) fn signatory_view(
         entry: listed.entry,
         received: newest.received,
         endorsed: listed.endorsed,
+        not_after: match &newest.envelope.event().body {
+            Body::Endorse { not_after, .. } => *not_after,
+            _ => None,
+        },
     })
 }

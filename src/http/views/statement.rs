@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use undersigned_registry::event::{Body, Text};
 use undersigned_registry::id::{StatementId, VersionId};
-use undersigned_registry::record::{Record, StateKey, StatementRecord, VersionRecord};
+use undersigned_registry::record::{
+    COLUMN_LAPSED, COLUMN_WITHDRAWN, Record, StateKey, StatementRecord, VersionRecord,
+};
 use undersigned_registry::rules::Facts as _;
 use undersigned_registry::state_tree::Tally;
 use undersigned_tlog::tree::TreeSize;
@@ -28,12 +30,13 @@ pub(in crate::http) struct TextView {
     pub(in crate::http) text_blob: BlobView,
 }
 
-/// Endorsements of a version by trust level, and how many left.
+/// Endorsements of a version by trust level, how many left, and how many ended by time.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct CountView {
     pub(in crate::http) active: u64,
     pub(in crate::http) active_by_level: [u64; 5],
     pub(in crate::http) withdrawn: u64,
+    pub(in crate::http) lapsed: u64,
 }
 
 impl CountView {
@@ -42,7 +45,8 @@ impl CountView {
         Self {
             active: active_by_level.iter().sum(),
             active_by_level,
-            withdrawn: tally.count(undersigned_registry::record::COLUMN_WITHDRAWN),
+            withdrawn: tally.count(COLUMN_WITHDRAWN),
+            lapsed: tally.count(COLUMN_LAPSED),
         }
     }
 }

@@ -39,5 +39,5 @@ pub use bits::KEY_BYTES_MAX;
 pub use hashing::empty_root;
 pub use proof::{MalformedProof, RECORD_BYTES_MAX, STEPS_MAX, Step, SubtreeProof, Terminal};
 pub use tally::{COLUMNS_MAX, MalformedTally, NEVER, Tally, TallyOverflow};
-pub use tree::{InsertError, NotHashed, Record, Records, SumTree};
+pub use tree::{Due, InsertError, NotHashed, Record, Records, SumTree};
 pub use verify::{Answer, ProofError, Verified, verify};

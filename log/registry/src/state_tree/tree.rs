@@ -267,6 +267,18 @@ impl<R: Record> SumTree<R> {
         }
     }
 
+    /// The records that fall due by a second, in the order of their keys. Walks to these alone.
+    ///
+    /// # Errors
+    /// Something was written since the last [`SumTree::root`].
+    pub fn due(&self, second: u64) -> Result<Due<'_, R>, NotHashed> {
+        let stack = match &self.root {
+            Some(Edge { child: Child::Dirty(_), .. }) => return Err(NotHashed),
+            root => root.iter().filter(|root| root.tally.next_due() <= second).map(|root| root.child),
+        };
+        Ok(Due { second, below: Records { tree: self, stack: stack.collect() } })
+    }
+
     /// The proof of what lies under a key or a key prefix, or that nothing does.
     ///
     /// Two questions have no proof, and [`super::verify`] refuses what is returned for them: the empty prefix
@@ -451,6 +463,34 @@ impl<'a, R: Record> Iterator for Records<'a, R> {
                 Child::Clean(number) | Child::Dirty(number) => {
                     let [left, right] = &self.tree.nodes.at(number).edges;
                     self.stack.extend([right.child, left.child]);
+                }
+            }
+        }
+    }
+}
+
+/// The records that fall due by a second, from [`SumTree::due`].
+#[derive(Debug)]
+pub struct Due<'a, R: Record> {
+    second: u64,
+    below: Records<'a, R>,
+}
+
+impl<'a, R: Record> Iterator for Due<'a, R> {
+    type Item = (&'a [u8], &'a R);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Records { tree, stack } = &mut self.below;
+        loop {
+            match stack.pop()? {
+                Child::Leaf(number) => {
+                    let leaf = tree.leaves.at(number);
+                    return Some((leaf.key.as_bytes(), &leaf.record));
+                }
+                Child::Clean(number) | Child::Dirty(number) => {
+                    let [left, right] = &tree.nodes.at(number).edges;
+                    let is_due = |edge: &&Edge| edge.tally.next_due() <= self.second;
+                    stack.extend([right, left].into_iter().filter(is_due).map(|edge| edge.child));
                 }
             }
         }

@@ -25,8 +25,8 @@ pub struct VerifiedEntry {
     pub event_hash: EventHash,
     /// The event.
     pub event: Event,
-    /// Who acts.
-    pub party: PartyId,
+    /// Who acts; nobody in a `registry.tick`.
+    pub party: Option<PartyId>,
     /// The registry's clock in POSIX seconds; stated by the registry.
     pub received: u64,
 }
@@ -67,7 +67,7 @@ pub fn verify_entries(proof: &MultiProof, trust: &Trust) -> Result<VerifiedEntri
             bytes: proved.bytes.clone(),
             event_hash: envelope.event_hash(),
             event: event.clone(),
-            party: event.party.unwrap_or(PartyId(envelope.event_hash().0)),
+            party: event.actor(envelope.event_hash()),
             received: entry.received,
         })
     });

@@ -13,7 +13,9 @@ use super::{Trust, VerifyError, blobs_of, check_entry, matched, must, record_at,
 use crate::entry;
 use crate::event::BlobRef;
 use crate::id::RegistryId;
-use crate::record::{COLUMN_WITHDRAWN, EndorsementRecord, PartyRecord, Record, Status, VersionRecord};
+use crate::record::{
+    COLUMN_LAPSED, COLUMN_WITHDRAWN, EndorsementRecord, PartyRecord, Record, Status, VersionRecord,
+};
 use crate::record::{LEVEL_MAX, StateKey};
 use crate::state_proof::{Question, StateProof};
 use crate::state_tree::{Answer, NEVER, Tally};
@@ -79,6 +81,12 @@ impl VerifiedState {
     #[must_use]
     pub fn withdrawn(&self) -> u64 {
         self.tally.count(COLUMN_WITHDRAWN)
+    }
+
+    /// How many endorsements of the version ended by time.
+    #[must_use]
+    pub fn lapsed(&self) -> u64 {
+        self.tally.count(COLUMN_LAPSED)
     }
 
     /// The party's name: in this language if there is one, else the first.

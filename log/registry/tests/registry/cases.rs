@@ -108,6 +108,7 @@ pub(crate) fn all() -> Cases {
     keys(&mut cases);
     statements(&mut cases);
     invited(&mut cases);
+    time(&mut cases);
     cases
 }
 
@@ -543,7 +544,8 @@ fn statements(cases: &mut Cases) {
     let bad = with(
         endorse.event().clone(),
         |event| {
-            event.body = Body::Endorse { statement: of.0, version: of.1, language: "de".into() };
+            event.body =
+                Body::Endorse { statement: of.0, version: of.1, language: "de".into(), not_after: None };
         },
         &[signer],
     );
@@ -561,7 +563,12 @@ fn statements(cases: &mut Cases) {
     let right = with(
         world.endorse(newest, *party, &[signer]).event().clone(),
         |event| {
-            event.body = Body::Endorse { statement: newest.0, version: newest.1, language: "de".into() };
+            event.body = Body::Endorse {
+                statement: newest.0,
+                version: newest.1,
+                language: "de".into(),
+                not_after: None,
+            };
         },
         &[signer],
     );
@@ -605,4 +612,68 @@ fn invited(cases: &mut Cases) {
 
 fn entry_envelope(world: &World, index: usize) -> Envelope {
     undersigned_registry::entry::Entry::parse(&world.entries[index]).unwrap().envelope
+}
+
+/// LA-30 to LA-34: what time ends.
+fn time(cases: &mut Cases) {
+    let mut tell = Teller { cases, log: "time" };
+    let Town { mut world, harbour, mill, of } = town();
+    let (last, next) = (world.now + 10, world.ledger.size() - 1);
+    let right = world.endorse(of, mill.0, &[&mill.3]);
+    let about = "a tick while nothing has an end";
+    tell.refuse(&world, &["LA-31"], "nothing-due", about, &world.tick_of(last, next), &right);
+    let until = |second| world.endorse_until(of, harbour.0, &[&harbour.3], second);
+    let (now, right) = (world.now + 1, until(last));
+    let about = "an end that is now; a second later is right";
+    tell.refuse_at(&world, &["LA-34"], "not-after-passed", about, (&until(now), now), (&until(now + 1), now));
+    let about = "an end that has passed";
+    tell.refuse_at(&world, &["LA-34"], "not-after-passed", about, (&until(now - 1), now), (&right, now));
+    let first = world.admit(&right);
+    tell.repeat(&world, "an endorsement with an end", &right, first);
+
+    let (due, before) = (last + 1, world.ledger.size() - 1);
+    let tick = world.tick_of(due, before);
+    let others = [
+        world.endorse(of, mill.0, &[&mill.3]),
+        world.withdraw(of, harbour.0, &[&harbour.3]),
+        world.create("Third Party", &[&admin(30)]),
+        world.publish(mill.0, &[&mill.2], "open-mills"),
+        world.version(harbour.0, &[&harbour.2], of.0, crate::fixture::texts()),
+        world.keys(mill.0, &[&mill.2], &[&sign_key(31)], &[]),
+    ];
+    for other in &others {
+        let about = "another event while something is due; it is right at the last second";
+        tell.refuse_at(&world, &["LA-30"], "tick-first", about, (other, due), (other, last));
+    }
+    let about = "a tick at the last second of what it would end";
+    tell.refuse_at(&world, &["LA-31", "EV-35"], "nothing-due", about, (&tick, last), (&tick, due));
+    for (about, wrong) in [
+        ("a tick that names an earlier second", world.tick_of(last, before)),
+        ("a tick that names its own second", world.tick_of(due + 5, before)),
+        ("a tick that names an older entry", world.tick_of(due, before - 1)),
+        ("a tick that names itself", world.tick_of(due, before + 1)),
+    ] {
+        let at = due + 5;
+        tell.refuse_at(&world, &["LA-32", "EV-36"], "wrong-tick", about, (&wrong, at), (&tick, at));
+    }
+    let policy = world.set_policy(world.operator, &[&world.operator_admin], policy(Admission::Open));
+    let about = "another event while something is due; a policy is let through";
+    tell.refuse_at(&world, &["LA-30"], "tick-first", about, (&others[0], due), (&policy, due));
+    world.tick_at(due);
+    tell.repeat(&world, "an endorsement that lapsed, still the head of its thread", &right, first);
+    let about = "the tick again; what it ended is withdrawn as what stands";
+    tell.refuse(
+        &world,
+        &["LA-31"],
+        "nothing-due",
+        about,
+        &tick,
+        &world.withdraw(of, harbour.0, &[&harbour.3]),
+    );
+    let back = world.endorse(of, harbour.0, &[&harbour.3]);
+    let without = world.endorse_after(of, harbour.0, &[&harbour.3], None);
+    let about = "a first endorsement after a lapse; it follows the one that lapsed";
+    tell.refuse(&world, &["LA-10"], "stale", about, &without, &back);
+    world.admit(&back);
+    tell.close(world);
 }

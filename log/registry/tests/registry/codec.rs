@@ -237,6 +237,9 @@ pub(crate) fn right_events() -> Vec<(&'static str, &'static [&'static str], Enve
     world.admit(&endorse);
     events.push(("withdraw", &["EV-33"], world.withdraw(of, mill.0, &[&mill.3])));
     events.push(("endorse with after", &["EV-5"], world.endorse(of, mill.0, &[&mill.3])));
+    let until = world.endorse_until(of, mill.0, &[&mill.3], json::INTEGER_MAX - 1);
+    events.push(("endorse with the latest end", &["EV-35"], until));
+    events.push(("registry.tick", &["EV-36"], world.tick_of(1_790_000_000, 4)));
     let sixteen: Vec<_> =
         (200..216).map(|number| key(number, undersigned_registry::key::Role::Sign)).collect();
     let sixteen: Vec<_> = sixteen.iter().collect();
@@ -278,6 +281,7 @@ pub(crate) fn event_cases() -> Vec<Case> {
     let (keys, publish, version) =
         (of("party.keys that adds and ends"), of("statement.publish"), of("statement.version"));
     let (endorse, withdraw) = (of("endorse without after"), of("withdraw without after"));
+    let tick = of("registry.tick");
     let id = |text: &str| string(&sha256(&[text.as_bytes()]).to_hex());
     let mut cases: Vec<Case> = events
         .iter()
@@ -307,6 +311,31 @@ pub(crate) fn event_cases() -> Vec<Case> {
         &["names", "0", "note"],
         string("a"),
     );
+    no(
+        "an end past the last second",
+        &["EV-35"],
+        value,
+        "not_after",
+        &endorse,
+        &["not_after"],
+        integer(json::INTEGER_MAX),
+    );
+    no("an end in words", &["EV-35"], kind, "not_after", &endorse, &["not_after"], string("2030"));
+    no("withdraw with an end", &["EV-35"], unknown, "not_after", &withdraw, &["not_after"], integer(9));
+    no("a tick without a second", &["EV-36"], missing, "due", &tick, &["due"], None);
+    no("a tick without a place", &["EV-36"], missing, "previous", &tick, &["previous"], None);
+    no(
+        "a tick with signers",
+        &["EV-4"],
+        unknown,
+        "signers",
+        &tick,
+        &["signers"],
+        list(vec![id("k").unwrap()]),
+    );
+    no("a tick with a party", &["EV-3"], unknown, "party", &tick, &["party"], id("p"));
+    no("a tick with log_before", &["EV-6"], unknown, "log_before", &tick, &["log_before"], integer(9));
+    no("a tick with after", &["EV-5"], unknown, "after", &tick, &["after"], id("e"));
     no("no registry", &["EV-1"], missing, "registry", &endorse, &["registry"], None);
     no("registry.open with a registry", &["EV-1"], unknown, "registry", &open, &["registry"], id("r"));
     let upper = format!("{ORIGIN}#{}", "A".repeat(64));
@@ -679,6 +708,12 @@ pub(crate) fn submissions() -> (Vec<u8>, Vec<u8>) {
     (version, endorse)
 }
 
+/// What a submission of a tick would look like.
+fn world_tick() -> Vec<u8> {
+    let tick = town().world.tick_of(1_790_000_000, 4);
+    [b"{\"event\":", tick.event_bytes(), b"}"].concat()
+}
+
 pub(crate) fn submission_cases() -> Vec<Case> {
     let (version, endorse) = submissions();
     let mut cases = vec![
@@ -711,6 +746,17 @@ pub(crate) fn submission_cases() -> Vec<Case> {
         &endorse,
         &["proofs"],
         list(vec![]),
+    );
+    let tick = world_tick();
+    no("a tick", &["EN-47"], value, Some("type"), &tick, &["blobs"], None);
+    no(
+        "a tick with proofs",
+        &["EN-31"],
+        unknown,
+        Some("proofs"),
+        &tick,
+        &["proofs"],
+        list(vec![integer(1).unwrap()]),
     );
     no("a word of the registry", &["EN-40"], unknown, Some("received"), &endorse, &["received"], integer(1));
     no(
@@ -880,6 +926,43 @@ pub(crate) fn entry_cases() -> Vec<Case> {
         code: None,
         member: None,
     }];
+    let end = world.endorse_until(of, harbour.0, &[&harbour.3], world.now + 5);
+    let end = changed(&entry, &["event"], Some(value_of(end.event_bytes(), &[])));
+    cases.push(Case {
+        about: "an entry with an end",
+        rules: &["EV-35"],
+        text: end,
+        code: None,
+        member: None,
+    });
+    let late = {
+        let Town { mut world, harbour, of, .. } = town();
+        let until = world.endorse_until(of, harbour.0, &[&harbour.3], world.now + 5);
+        world.admit(&until);
+        world.tick_at(world.now + 9);
+        world.entries.pop().unwrap()
+    };
+    cases.push(Case {
+        about: "a tick",
+        rules: &["EN-31", "EN-50"],
+        text: late.clone(),
+        code: None,
+        member: None,
+    });
+    cases.push(refused(
+        "a tick with proofs",
+        &["EN-31"],
+        "member-unknown",
+        Some("proofs"),
+        changed(&late, &["proofs"], list(vec![integer(1).unwrap()])),
+    ));
+    cases.push(refused(
+        "no proofs",
+        &["EN-31"],
+        "member-missing",
+        Some("proofs"),
+        changed(&entry, &["proofs"], None),
+    ));
     for (about, rules, code, member, path, new) in [
         ("no received", &["EN-51"][..], "member-missing", "received", "received", None),
         ("received as a string", &["EN-51"], "member-type", "received", "received", string("1")),
@@ -948,6 +1031,14 @@ pub(crate) fn record_world() -> World {
     world.admit(&end);
     let bare = world.publish(mill.0, &[&mill.2], "open-mills");
     world.admit(&bare);
+    let newer = world.version(harbour.0, &[&harbour.2], of.0, texts());
+    world.admit(&newer);
+    let newest = (of.0, undersigned_registry::id::VersionId(crate::fixture::hash_of(&newer).0));
+    let lapses = world.endorse_until(newest, mill.0, &[&mill.2], world.now + 5);
+    world.admit(&lapses);
+    world.tick_at(world.now + 10);
+    let until = world.endorse_until(newest, harbour.0, &[&harbour.3], world.now + 100);
+    world.admit(&until);
     world
 }
 
@@ -1023,6 +1114,16 @@ pub(crate) fn record_cases() -> Vec<RecordCase> {
     no("active and never endorsed", &["RE-8"], value, of(7, "withdrawn"), &["status"], string("active"));
     no("a language and never endorsed", &["RE-8"], value, of(7, "withdrawn"), &["language"], string("en"));
     no("endorsed in no language", &["RE-8"], value, of(7, "active"), &["language"], None);
+    no("lapsed without an end", &["RE-8"], value, of(7, "lapsed"), &["not_after"], None);
+    no("an end and never endorsed", &["RE-8"], value, of(7, "withdrawn"), &["not_after"], integer(9));
+    no(
+        "an end past the last second",
+        &["RE-8"],
+        value,
+        of(7, "lapsed"),
+        &["not_after"],
+        integer(json::INTEGER_MAX),
+    );
     no("an unknown status", &["RE-8"], value, of(8, "active"), &["status"], string("paused"));
     let (party, record) = of(1, "harbour");
     let foreign = [&[2], &party[1..]].concat();

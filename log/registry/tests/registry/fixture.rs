@@ -351,8 +351,41 @@ impl World {
         signers: &[&Key],
         after: Option<EventHash>,
     ) -> Envelope {
-        let body = Body::Endorse { statement: of.0, version: of.1, language: "en".into() };
+        let body = Body::Endorse { statement: of.0, version: of.1, language: "en".into(), not_after: None };
         self.make(Some(party), signers, after, body)
+    }
+
+    /// An endorsement that ends by itself.
+    pub(crate) fn endorse_until(&self, of: Of, party: PartyId, signers: &[&Key], last: u64) -> Envelope {
+        let body =
+            Body::Endorse { statement: of.0, version: of.1, language: "en".into(), not_after: Some(last) };
+        self.make(Some(party), signers, self.endorsement_head(of, party), body)
+    }
+
+    /// A tick, right or wrong; nobody signs it.
+    pub(crate) fn tick_of(&self, due: u64, previous: u64) -> Envelope {
+        let event = Event {
+            registry: Some(self.registry.clone()),
+            party: None,
+            signers: Vec::new(),
+            after: None,
+            log_before: None,
+            body: Body::RegistryTick { due, previous },
+        };
+        signed(&event, &[])
+    }
+
+    /// The tick that the registry makes at a second, if something is due.
+    pub(crate) fn tick_at(&mut self, received: u64) -> Option<u64> {
+        let due = self.ledger.next_due().filter(|due| *due <= received)?;
+        let tick = self.tick_of(due, self.ledger.size() - 1);
+        let before = self.ledger.settle().unwrap();
+        let made = self.ledger.tick(received).unwrap().unwrap();
+        self.ledger.undo(made.undo);
+        assert_eq!(self.ledger.settle().unwrap(), before, "undone");
+        let Ok(Outcome::Entry(index)) = self.submit_at(&tick, received) else { panic!("a tick is admitted") };
+        assert_eq!(self.entries.last(), Some(&made.entry), "the registry makes this one");
+        Some(index)
     }
 
     pub(crate) fn withdraw(&self, of: Of, party: PartyId, signers: &[&Key]) -> Envelope {

@@ -64,7 +64,11 @@ fn next(
         3 => world.keys(member.id, &[signer], &[], &[(dice.pick(&member.keys), Ending::Revoke)]),
         4 => world.publish(member.id, &[signer], &format!("statement-{}", number % 40)),
         5 if !of.is_empty() => world.version(member.id, &[signer], dice.pick(of).0, crate::fixture::texts()),
-        6..=8 if !of.is_empty() => world.endorse(*dice.pick(of), member.id, &[signer]),
+        6..=7 if !of.is_empty() => world.endorse(*dice.pick(of), member.id, &[signer]),
+        8 if !of.is_empty() => {
+            let last = world.now + 1 + u64::try_from(dice.roll(6)).unwrap();
+            world.endorse_until(*dice.pick(of), member.id, &[signer], last)
+        }
         9..=10 if !of.is_empty() => world.withdraw(*dice.pick(of), member.id, &[signer]),
         11 if !of.is_empty() => world.withdraw_after(*dice.pick(of), member.id, &[signer], None),
         _ => world.publish(member.id, &[signer], &format!("statement-{number}")),
@@ -76,10 +80,15 @@ fn run(seed: u64, steps: u16) -> (usize, usize) {
     let mut dice = Dice { seed, rolls: 0 };
     let mut world = World::open(Admission::Open);
     let (mut members, mut of): (Vec<Member>, Vec<Of>) = (Vec::new(), Vec::new());
-    let (mut admitted, mut refused) = (0, 0);
+    let (mut admitted, mut refused, mut ticks) = (0, 0, 0);
     for number in 0..steps {
         let (envelope, keys) = next(&mut dice, &world, &members, &of, number);
         let received = world.now + u64::try_from(dice.roll(3)).unwrap();
+        if world.tick_at(received).is_some() {
+            let entry = Entry::parse(world.entries.last().unwrap()).unwrap();
+            assert_eq!(entry.state, naive::root(&world.ledger), "RE-11: a tick, seed {seed}, step {number}");
+            ticks += 1;
+        }
         // First there and back again: the same bytes must come out the second time.
         let before = world.ledger.settle().unwrap();
         let mut tried = None;
@@ -131,10 +140,11 @@ fn run(seed: u64, steps: u16) -> (usize, usize) {
     }
     for (_, version) in &of {
         let count = naive::count(&world.ledger, version.hash());
-        assert!(count.keys().all(|column| [0, 5].contains(column)));
+        assert!(count.keys().all(|column| [0, 5, 6].contains(column)));
     }
     let namespaces: Vec<u8> = naive::records(&world.ledger).iter().map(|(key, _)| key[0]).collect();
     assert!([0, 1, 2, 4, 5, 6, 7, 8].iter().all(|namespace| namespaces.contains(namespace)));
+    assert!(ticks > 0, "time passes in every history");
     (admitted, refused)
 }
 

@@ -80,6 +80,10 @@ const ALL_CODES: &[&str] = &[
     "language-not-listed",
     "already-endorsed",
     "already-withdrawn",
+    "tick-first",
+    "nothing-due",
+    "wrong-tick",
+    "not-after-passed",
 ];
 
 #[test]
@@ -256,9 +260,9 @@ fn a_party_lists_its_live_keys_in_order() {
     assert!(record.keys.is_sorted() && record.keys.len() < LIVE_KEYS_MAX);
 }
 
-/// ST-30: the last sum of a path is the root's, over both namespaces with tallies; nothing falls due yet.
+/// ST-30: the last sum of a path is the root's, over both namespaces with tallies.
 #[test]
-fn nothing_falls_due_yet() {
+fn without_an_end_nothing_falls_due() {
     let Town { mut world, harbour, of, .. } = town();
     let endorse = world.endorse(of, harbour.0, &[&harbour.3]);
     world.admit(&endorse);

@@ -8,6 +8,7 @@
 //! - `histories`: random logs, the root after every entry, following and undoing;
 //! - `receipts`: proof files of every event type, their mutations and their limits;
 //! - `state_proofs`, `multi_proofs`: the other kinds of proof files;
+//! - `time`: what ends by itself, and the ticks that end it;
 //! - `vectors`: the tables that every language reads, under `tests/vectors/registry`;
 //! - `tidy`: rules, code and tests name each other.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
@@ -23,4 +24,5 @@ mod receipts;
 mod signatures;
 mod state_proofs;
 mod tidy;
+mod time;
 mod vectors;

@@ -83,7 +83,7 @@ fn every_pair_of_entries_is_proved() {
         (first + 1..size).for_each(|second| drop(proved(&[first, second])));
     }
     let all = proved(&(0..size).collect::<Vec<_>>());
-    assert_eq!(all.entries[story.endorse].party, story.mill);
+    assert_eq!(all.entries[story.endorse].party, Some(story.mill));
 }
 
 /// No byte of a file can be changed so that it still proves something.

@@ -12,10 +12,13 @@ use undersigned_tlog::hash::Hash;
 
 pub(crate) type Counts = BTreeMap<u8, u64>;
 
+/// Counts by column, and the next due second.
+type Sum = (Counts, u64);
+
 /// The tally of a record, read from its JSON and its namespace (rule RE-12).
-fn tally(key: &[u8], record: &[u8]) -> Counts {
+fn tally(key: &[u8], record: &[u8]) -> Sum {
     if key[0] != 7 && key[0] != 8 {
-        return Counts::new();
+        return (Counts::new(), u64::MAX);
     }
     let Ok(Value::Object(members)) = parse(record, 100_000) else { panic!("a record is an object") };
     let member = |name: &str| members.iter().find(|(found, _)| found == name).map(|(_, value)| value);
@@ -23,28 +26,38 @@ fn tally(key: &[u8], record: &[u8]) -> Counts {
         Some(Value::Integer(level)) => u8::try_from(*level).unwrap(),
         other => panic!("{other:?}"),
     };
-    match (member("status"), member("endorsed")) {
-        (Some(Value::Text(status)), _) if status == "active" => Counts::from([(level, 1)]),
+    let status = match member("status") {
+        Some(Value::Text(status)) => &**status,
+        other => panic!("{other:?}"),
+    };
+    let due = match member("not_after") {
+        Some(Value::Integer(last)) if status == "active" && key[0] == 7 => last + 1,
+        _ => u64::MAX,
+    };
+    let counts = match (status, member("endorsed")) {
+        ("active", _) => Counts::from([(level, 1)]),
+        ("lapsed", _) => Counts::from([(6, 1)]),
         (_, Some(_)) => Counts::from([(5, 1)]),
         (_, None) => Counts::new(),
-    }
+    };
+    (counts, due)
 }
 
-fn add(left: &Counts, right: &Counts) -> Counts {
-    let mut sum = left.clone();
-    for (column, value) in right {
+fn add(left: &Sum, right: &Sum) -> Sum {
+    let mut sum = left.0.clone();
+    for (column, value) in &right.0 {
         *sum.entry(*column).or_insert(0) += value;
     }
-    sum
+    (sum, left.1.min(right.1))
 }
 
-fn encode(counts: &Counts) -> Vec<u8> {
+fn encode((counts, due): &Sum) -> Vec<u8> {
     let mut bytes = vec![u8::try_from(counts.len()).unwrap()];
     for (column, value) in counts {
         bytes.push(*column);
         bytes.extend(value.to_be_bytes());
     }
-    bytes.extend(u64::MAX.to_be_bytes());
+    bytes.extend(due.to_be_bytes());
     bytes
 }
 
@@ -59,7 +72,7 @@ fn bit(key: &[u8], position: usize) -> bool {
     key[position / 8] & (0x80 >> (position % 8)) != 0
 }
 
-fn subtree(records: &[(Vec<u8>, Vec<u8>)]) -> ([u8; 32], Counts) {
+fn subtree(records: &[(Vec<u8>, Vec<u8>)]) -> ([u8; 32], Sum) {
     let [(first, record)] = records else {
         let (first, last) = (&records[0].0, &records[records.len() - 1].0);
         let bits = (0..).find(|position| bit(first, *position) != bit(last, *position)).unwrap();
@@ -103,5 +116,6 @@ pub(crate) fn count(ledger: &Ledger, version: &Hash) -> Counts {
     all_records(ledger)
         .iter()
         .filter(|(key, _)| key.starts_with(&prefix))
-        .fold(Counts::new(), |sum, (key, record)| add(&sum, &tally(key, record)))
+        .fold((Counts::new(), u64::MAX), |sum, (key, record)| add(&sum, &tally(key, record)))
+        .0
 }

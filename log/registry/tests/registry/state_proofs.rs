@@ -236,6 +236,7 @@ fn endorsement(level: u8, status: Status) -> EndorsementRecord {
         first: 3,
         language: Some("en".into()),
         level,
+        not_after: (status == Status::Lapsed).then_some(1),
         status,
     }
 }

@@ -14,6 +14,7 @@ use undersigned_registry::key::{KeyType, key_id, registrable, verifying_key};
 use undersigned_registry::ledger::{AdmitError, Ledger, Verdict};
 use undersigned_registry::record::Record;
 use undersigned_registry::state_proof::Question;
+use undersigned_registry::state_tree::NEVER;
 use undersigned_registry::verify::{StateAnswer, VerifiedEntries, VerifiedState};
 use undersigned_tlog::codec::{hex_decode, hex_decode_array, hex_encode};
 use undersigned_tlog::hash::sha256;
@@ -158,16 +159,9 @@ fn proofs() {
     let cases: Vec<Case> = signatures::cases()
         .into_iter()
         .map(|case| {
-            let mut text = b"{\"event\":".to_vec();
-            text.extend(case.envelope.event_bytes());
-            text.extend(b",\"proofs\":[");
-            let entry = Entry { envelope: case.envelope, received: 0, state: sha256(&[]), v: 1 }.encode();
-            let entry = String::from_utf8(entry).unwrap();
-            let proofs = entry.split_once("],\"received\"").unwrap().0.rsplit_once("\"proofs\":[").unwrap().1;
-            text.extend(proofs.as_bytes());
-            text.extend(b"]}");
             // An envelope without proofs is refused by its form already.
-            let code = if proofs.is_empty() { Some("member-value") } else { case.code };
+            let code = if case.envelope.proofs().is_empty() { Some("member-missing") } else { case.code };
+            let text = submission_text(&case.envelope).into_bytes();
             Case { about: case.about, rules: case.rules, text, code, member: None }
         })
         .collect();
@@ -207,6 +201,9 @@ fn records() {
             None => {
                 let tally = Record::tally_of(&case.key, &case.record).unwrap();
                 row["tally"] = tally.columns().map(|(column, count)| json!([column, count])).collect();
+                if tally.next_due() != NEVER {
+                    row["next_due"] = tally.next_due().into();
+                }
             }
         }
         made[if case.code.is_some() { "refuse" } else { "accept" }].as_array_mut().unwrap().push(row);
@@ -217,6 +214,7 @@ fn records() {
         let tally = Record::tally_of(&key(row), &bytes_of(row)).unwrap();
         let columns: Vec<Value> = tally.columns().map(|(column, count)| json!([column, count])).collect();
         assert_eq!(row["tally"], Value::from(columns));
+        assert_eq!(row["next_due"].as_u64().unwrap_or(NEVER), tally.next_due());
     }
     for row in read["refuse"].as_array().unwrap() {
         let code = Record::decode(&key(row), &bytes_of(row)).unwrap_err().code();
@@ -332,7 +330,7 @@ fn receipts() {
             .collect();
         json!({
             "index": verified.index, "tree_size": verified.tree_size, "event_hash": verified.event_hash.to_string(),
-            "received": verified.received, "state": verified.state.to_hex(), "party": verified.party.to_string(),
+            "received": verified.received, "state": verified.state.to_hex(), "party": verified.party.map(|party| party.to_string()),
             "registry": verified.registry.as_ref().map(RegistryId::to_text), "signers": signers,
             "name": verified.party_name("en"), "title": verified.title("en"),
             "domain": verified.party_record.as_ref().and_then(|record| record.domain.clone()),
@@ -511,7 +509,7 @@ fn multi_proofs() {
             .iter()
             .map(|entry| {
                 json!({ "index": entry.index, "event_hash": entry.event_hash.to_string(),
-                    "party": entry.party.to_string(), "received": entry.received })
+                    "party": entry.party.map(|party| party.to_string()), "received": entry.received })
             })
             .collect();
         json!({ "tree_size": verified.tree_size, "entries": entries,
