@@ -60,6 +60,7 @@ pub struct Count {
     /// Endorsements that were withdrawn.
     pub withdrawn: u64,
     /// Endorsements that ended by time.
+    #[serde(default)]
     pub lapsed: u64,
 }
 

@@ -326,7 +326,7 @@ fn lists_parties_and_keys_are_read() {
     let key = format!(
         r#"{{"key":"{id}","party":"{id}","role":"admin","type":"ed25519","from":1,"revoked":false}}"#
     );
-    let count = r#"{"active":3,"active_by_level":[1,2,0,0,0],"withdrawn":1}"#;
+    let count = r#"{"active":3,"active_by_level":[1,2,0,0,0],"lapsed":2,"withdrawn":1}"#;
     let text = format!(r#"{{"language":"en","status":"authentic","title_blob":{blob},"text_blob":{blob}}}"#);
     let server = FakeServer::start(vec![
         json_reply(&format!(
