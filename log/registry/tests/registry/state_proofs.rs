@@ -301,9 +301,16 @@ impl Small {
     }
 }
 
-fn any_small() -> impl Strategy<Value = (Vec<u8>, Vec<Vec<Option<bool>>>)> {
-    // At most 60 parties and 3 versions: 60 + 3 + 2 * 180 = 423 keys.
-    (1_usize..60, 1_usize..4).prop_flat_map(|(parties, versions)| {
+/// The levels of the parties, and their marks by version.
+type Made = (Vec<u8>, Vec<Vec<Option<bool>>>);
+
+/// Parties, versions and marks of a tree with [`KEYS_MAX`] keys: 99 + 3 + 2 * 199 = 500.
+const LARGEST: (usize, usize, usize) = (99, 3, 199);
+const KEYS_MAX: usize = 500;
+
+fn any_small() -> impl Strategy<Value = Made> {
+    // At most 71 parties and 3 versions: 71 + 3 + 2 * 213 = 500 keys.
+    (1_usize..=71, 1_usize..=3).prop_flat_map(|(parties, versions)| {
         let mark = prop_oneof![2 => Just(None), 3 => Just(Some(true)), 1 => Just(Some(false))];
         let marks = prop::collection::vec(mark, parties..=parties);
         (
@@ -313,29 +320,57 @@ fn any_small() -> impl Strategy<Value = (Vec<u8>, Vec<Vec<Option<bool>>>)> {
     })
 }
 
+/// As many keys as there are at most, with present and absent ones under each version.
+fn largest() -> impl Strategy<Value = Made> {
+    let (parties, versions, marks) = LARGEST;
+    let all = prop::collection::vec(any::<bool>(), marks).prop_map(move |stands| {
+        let mut all: Vec<Option<bool>> = stands.into_iter().map(Some).collect();
+        all.resize(parties * versions, None);
+        all
+    });
+    let all = all.prop_shuffle().prop_map(move |all| all.chunks(parties).map(<[_]>::to_vec).collect());
+    (prop::collection::vec(0..=LEVEL_MAX, parties), all)
+}
+
+/// Every question about every key, present or absent, and every tally recounted; gives the number of keys.
+fn check_every_question((levels, marks): &Made) -> Result<usize, TestCaseError> {
+    let story = story();
+    let small = Small::new(&story, levels, marks);
+    for (question, holds) in small.questions() {
+        let found = check(&small.file(&question), &story.policy, None);
+        prop_assert_eq!(found.as_ref().err().copied(), (!holds).then_some("other-answer"), "{:?}", question);
+        let Ok(verified) = found else { continue };
+        prop_assert_eq!(columns(&verified.tally), small.recount(&question.version()));
+        match (&question, &verified.answer) {
+            (Question::Count { .. }, StateAnswer::Count) => {}
+            (Question::Absent { .. }, StateAnswer::Absent) => {}
+            (Question::Status { version, party }, StateAnswer::Status(record)) => {
+                let kept = small.tree.get(StateKey::endorsement(version, party).as_bytes());
+                prop_assert_eq!(kept, Some(&Record::Endorsement(record.clone())));
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+    Ok(small.tree.len())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1, ..ProptestConfig::default() })]
+
+    /// SP-25 to SP-28, SP-33, at the upper end of the range that the next test draws from.
+    #[test]
+    fn every_question_about_500_keys_is_answered_rightly(made in largest()) {
+        prop_assert_eq!(check_every_question(&made)?, KEYS_MAX);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     /// SP-25 to SP-28, SP-33: every question about every key, present or absent, and every tally recounted.
     #[test]
-    fn every_question_is_answered_rightly((levels, marks) in any_small()) {
-        let story = story();
-        let small = Small::new(&story, &levels, &marks);
-        for (question, holds) in small.questions() {
-            let found = check(&small.file(&question), &story.policy, None);
-            prop_assert_eq!(found.as_ref().err().copied(), (!holds).then_some("other-answer"), "{:?}", question);
-            let Ok(verified) = found else { continue };
-            prop_assert_eq!(columns(&verified.tally), small.recount(&question.version()));
-            match (&question, &verified.answer) {
-                (Question::Count { .. }, StateAnswer::Count) => {}
-                (Question::Absent { .. }, StateAnswer::Absent) => {}
-                (Question::Status { version, party }, StateAnswer::Status(record)) => {
-                    let kept = small.tree.get(StateKey::endorsement(version, party).as_bytes());
-                    prop_assert_eq!(kept, Some(&Record::Endorsement(record.clone())));
-                }
-                other => prop_assert!(false, "{:?}", other),
-            }
-        }
+    fn every_question_is_answered_rightly(made in any_small()) {
+        prop_assert!(check_every_question(&made)? <= KEYS_MAX);
     }
 
     /// No byte of a file can be changed, and no field of a path, so that it still proves something.
