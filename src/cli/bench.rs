@@ -16,6 +16,7 @@ mod say;
 mod server;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -23,7 +24,7 @@ use serde::Serialize;
 use super::CliError;
 use super::output::Output;
 use crate::telemetry::{self, LogFormat};
-use load::Requests;
+use load::{Figures, Load, LoadError};
 use population::{Population, Wanted};
 use reads::Proofs;
 use server::Server;
@@ -39,6 +40,9 @@ Needs a quiet machine to mean anything. Writes some hundred MB into a temporary 
 /// How many requests a client of a row can send in a second at most, for the size of its pool: a durable
 /// answer takes a file system more than 0.5 ms.
 const REQUESTS_PER_CLIENT_SECOND_MAX: usize = 2_000;
+
+/// The status of an answer that is a receipt of a new entry.
+const RECEIPT: u16 = 201;
 
 /// Measure receipts, proofs, audits and sizes on this machine, beside its signature checks
 #[derive(Debug, clap::Args)]
@@ -67,19 +71,9 @@ pub(super) struct Args {
 /// One row of the load: so many clients, each sending its next request when it has the last answer.
 #[derive(Debug, Serialize)]
 struct Row {
-    clients: usize,
-    /// From the first request to the last answer.
-    seconds: f64,
-    /// Receipts a second.
-    per_second: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    /// Answers that say "later": 429 and 503.
-    refused: u64,
-    /// Any other answer that is no receipt, and broken connections.
-    errors: u64,
-    /// Whether the signed requests ran out before the time did.
-    ran_out: bool,
+    /// Answers that count are receipts.
+    #[serde(flatten)]
+    figures: Figures,
     /// Receipts that were checked offline after the row; one that fails ends the run.
     verified: usize,
 }
@@ -163,10 +157,20 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     for (row, clients) in args.clients.iter().copied().enumerate() {
         let seconds = usize::try_from(args.seconds).unwrap_or(usize::MAX);
         let pool = clients.saturating_mul(seconds).saturating_mul(REQUESTS_PER_CLIENT_SECOND_MAX);
-        let requests: Requests = population.requests(row, pool, server.address(), output)?;
-        let run = load::run(server.address(), requests, clients, Duration::from_secs(args.seconds))?;
-        let verified = population.verify(&run.samples)?;
-        let figures = run.row(clients, verified);
+        let requests = Arc::new(population.requests(row, pool, server.address(), output)?);
+        let load = Load {
+            clients,
+            time: Duration::from_secs(args.seconds),
+            pause: Duration::ZERO,
+            in_turns: false,
+            wanted: RECEIPT,
+            stop: Arc::default(),
+        };
+        let run = load::run(server.address(), &requests, &load)?;
+        let (figures, count) = (run.figures(clients), run.answers());
+        bytes += run.bytes;
+        let kept: Vec<Vec<u8>> = run.samples.into_iter().map(|(_, receipt)| receipt).collect();
+        let verified = population.verify(&kept)?;
         output.line(format!(
             "receipts           {:>8}  {:>10.0}  {:>8.2}  {:>8.2}  {:>7}  {:>6}",
             figures.clients,
@@ -176,11 +180,10 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
             figures.refused,
             figures.errors
         ));
-        answered += run.receipts();
-        bytes += run.receipt_bytes;
-        population.count_endorsed(run.receipts());
-        receipts.push(figures);
-        samples.extend(run.samples);
+        answered += count;
+        population.count_endorsed(count);
+        receipts.push(Row { figures, verified });
+        samples.extend(kept);
     }
     let row_time = Duration::from_secs(args.seconds);
     let drain = indexing::drain(server.address())?;
@@ -215,6 +218,15 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     say::say(&report, output);
     output.object(&serde_json::to_value(&report).map_err(CliError::fault)?);
     Ok(())
+}
+
+impl From<LoadError> for CliError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Failed(_) => Self::fault(error),
+            LoadError::Unread(_) => Self::refused(error.to_string()),
+        }
+    }
 }
 
 /// The folder of the run, removed when it is over.

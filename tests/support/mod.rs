@@ -8,6 +8,7 @@
 )]
 
 pub mod copies;
+pub mod load;
 pub mod wire;
 
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -9,8 +9,8 @@ pub(super) fn say(report: &Report, output: Output) {
     for row in &report.receipts {
         output.line(format!(
             "at {:>4} clients    {:>10.2} receipts for each signature check that one core could make",
-            row.clients,
-            row.per_second / strict
+            row.figures.clients,
+            row.figures.per_second / strict
         ));
     }
     output.line(format!("receipt            {:>10} bytes on average", report.receipt_bytes_mean));
