@@ -7,7 +7,8 @@ use undersigned_registry::json::Value;
 use undersigned_registry::proof_file::ProofFile;
 use undersigned_registry::receipt::{BuildError, Parts, Receipt, StatePath};
 use undersigned_registry::record::{
-    COLUMN_WITHDRAWN, EndorsementRecord, LEVEL_MAX, PartyRecord, Record, StateKey, Status, VersionRecord,
+    COLUMN_LAPSED, COLUMN_WITHDRAWN, EndorsementRecord, LEVEL_MAX, PartyRecord, Record, StateKey, Status,
+    VersionRecord,
 };
 use undersigned_registry::state_proof::{Question, STATE_PROOF_BYTES_MAX, StateProof, build, path_for};
 use undersigned_registry::state_tree::{NEVER, Step, SubtreeProof, SumTree, Tally, Terminal};
@@ -242,8 +243,8 @@ fn endorsement(level: u8, status: Status) -> EndorsementRecord {
 }
 
 impl Small {
-    /// `marks[version][party]`: none, or whether it stands.
-    fn new(story: &Story, levels: &[u8], marks: &[Vec<Option<bool>>]) -> Self {
+    /// `marks[version][party]`: none, or what became of it. Whoever is at level 3 signs until a day.
+    fn new(story: &Story, levels: &[u8], marks: &[Vec<Option<Status>>]) -> Self {
         let id = |what: &str, number: usize| sha256(&[what.as_bytes(), &(number as u64).to_be_bytes()]);
         let parties: Vec<PartyId> = (0..levels.len()).map(|number| PartyId(id("party", number))).collect();
         let versions: Vec<VersionId> =
@@ -256,9 +257,12 @@ impl Small {
         for (version, marks) in versions.iter().zip(marks) {
             put(StateKey::version(version), Record::Version(Box::new(version_record(story))));
             for ((party, level), mark) in parties.iter().zip(levels).zip(marks) {
-                let Some(stands) = mark else { continue };
-                let status = if *stands { Status::Active } else { Status::Withdrawn };
-                let record = Record::Endorsement(endorsement(*level, status));
+                let Some(status) = mark else { continue };
+                let mut record = endorsement(*level, *status);
+                if *status == Status::Active && *level == 3 {
+                    record.not_after = Some(LAST_DAY + u64::from(party.hash().as_bytes()[0]));
+                }
+                let record = Record::Endorsement(record);
                 put(StateKey::endorsement(version, party), record.clone());
                 put(StateKey::by_party(party, version), record);
             }
@@ -275,14 +279,27 @@ impl Small {
     /// Counted one by one.
     fn recount(&self, version: &VersionId) -> Vec<(u8, u64)> {
         let prefix = StateKey::endorsements_of(version);
-        let mut counts = [0_u64; 6];
+        let mut counts = [0_u64; 7];
         for (key, record) in &self.records {
             if let (true, Record::Endorsement(record)) = (key.starts_with(prefix.as_bytes()), record) {
-                let column = if record.status == Status::Active { record.level } else { COLUMN_WITHDRAWN };
+                let column = match record.status {
+                    Status::Active => record.level,
+                    Status::Lapsed => COLUMN_LAPSED,
+                    Status::Withdrawn => COLUMN_WITHDRAWN,
+                };
                 counts[usize::from(column)] += 1;
             }
         }
         (0_u8..).zip(counts).filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// The first second at which one of all that stand does not.
+    fn next_due(&self) -> Option<u64> {
+        let last = |(_, record): &(Vec<u8>, Record)| match record {
+            Record::Endorsement(record) if record.status == Status::Active => record.not_after,
+            _ => None,
+        };
+        self.records.iter().filter_map(last).min().map(|last| last + 1)
     }
 
     /// Every question that can be asked, and whether the file must be accepted.
@@ -302,7 +319,10 @@ impl Small {
 }
 
 /// The levels of the parties, and their marks by version.
-type Made = (Vec<u8>, Vec<Vec<Option<bool>>>);
+type Made = (Vec<u8>, Vec<Vec<Option<Status>>>);
+
+/// What ends in the small trees ends from here on.
+const LAST_DAY: u64 = 1_900_000_000;
 
 /// Parties, versions and marks of a tree with [`KEYS_MAX`] keys: 99 + 3 + 2 * 199 = 500.
 const LARGEST: (usize, usize, usize) = (99, 3, 199);
@@ -311,7 +331,7 @@ const KEYS_MAX: usize = 500;
 fn any_small() -> impl Strategy<Value = Made> {
     // At most 71 parties and 3 versions: 71 + 3 + 2 * 213 = 500 keys.
     (1_usize..=71, 1_usize..=3).prop_flat_map(|(parties, versions)| {
-        let mark = prop_oneof![2 => Just(None), 3 => Just(Some(true)), 1 => Just(Some(false))];
+        let mark = prop_oneof![2 => Just(None), 4 => any_status().prop_map(Some)];
         let marks = prop::collection::vec(mark, parties..=parties);
         (
             prop::collection::vec(0..=LEVEL_MAX, parties..=parties),
@@ -320,11 +340,15 @@ fn any_small() -> impl Strategy<Value = Made> {
     })
 }
 
+fn any_status() -> impl Strategy<Value = Status> {
+    prop_oneof![3 => Just(Status::Active), 1 => Just(Status::Lapsed), 1 => Just(Status::Withdrawn)]
+}
+
 /// As many keys as there are at most, with present and absent ones under each version.
 fn largest() -> impl Strategy<Value = Made> {
     let (parties, versions, marks) = LARGEST;
-    let all = prop::collection::vec(any::<bool>(), marks).prop_map(move |stands| {
-        let mut all: Vec<Option<bool>> = stands.into_iter().map(Some).collect();
+    let all = prop::collection::vec(any_status(), marks).prop_map(move |marks| {
+        let mut all: Vec<Option<Status>> = marks.into_iter().map(Some).collect();
         all.resize(parties * versions, None);
         all
     });
@@ -341,6 +365,7 @@ fn check_every_question((levels, marks): &Made) -> Result<usize, TestCaseError> 
         prop_assert_eq!(found.as_ref().err().copied(), (!holds).then_some("other-answer"), "{:?}", question);
         let Ok(verified) = found else { continue };
         prop_assert_eq!(columns(&verified.tally), small.recount(&question.version()));
+        prop_assert_eq!(verified.next_due, small.next_due(), "SP-31");
         match (&question, &verified.answer) {
             (Question::Count { .. }, StateAnswer::Count) => {}
             (Question::Absent { .. }, StateAnswer::Absent) => {}
@@ -664,7 +689,14 @@ pub(crate) fn refused(story: &Story) -> Vec<Refused> {
 
     // A larger version, so that it has halves and neighbours.
     let marks = vec![
-        (0..40).map(|party| (party % 4 != 3).then_some(party % 5 != 0)).collect::<Vec<_>>(),
+        (0..40)
+            .map(|party| match (party % 4, party % 5) {
+                (3, _) => None,
+                (1, 0) => Some(Status::Lapsed),
+                (_, 0) => Some(Status::Withdrawn),
+                _ => Some(Status::Active),
+            })
+            .collect::<Vec<_>>(),
         vec![None; 40],
     ];
     let levels: Vec<u8> = (0..40).map(|party| party % 5).collect();
@@ -866,7 +898,7 @@ fn the_next_due_second_is_told() {
         }
     }
     let story = story();
-    let small = Small::new(&story, &[0, 2, 2], &[vec![Some(true), Some(true), None]]);
+    let small = Small::new(&story, &[0, 2, 2], &[vec![Some(Status::Active), Some(Status::Active), None]]);
     let mut tree = SumTree::new();
     for (key, record) in &small.records {
         tree.insert(key, Due(record.clone())).unwrap();
