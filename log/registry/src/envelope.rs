@@ -47,9 +47,9 @@ impl Proof {
             object.text("hash", hash.name());
         }
         object
-            .text("key", &codec::base64_encode(&proof.key))
+            .base64("key", &proof.key)
             .text("method", proof.method.name())
-            .text("signature", &codec::base64_encode(&proof.signature))
+            .base64("signature", &proof.signature)
             .finish();
     }
 
@@ -339,9 +339,7 @@ impl Submission {
         let mut out = Vec::new();
         let mut object = ObjectWriter::new(&mut out);
         if !self.blobs.is_empty() {
-            object.list("blobs", &self.blobs, |out, blob| {
-                json::write_string(out, &codec::base64_encode(blob));
-            });
+            object.list("blobs", &self.blobs, |out, blob| json::write_base64(out, blob));
         }
         write_envelope(&mut object, &self.envelope.event_bytes, &self.envelope.proofs);
         object.finish();
@@ -374,8 +372,5 @@ fn base64_array<const N: usize>(
     text: &str,
     must_be: &'static str,
 ) -> Result<[u8; N], MemberError> {
-    codec::base64_decode(text)
-        .ok()
-        .and_then(|bytes| <[u8; N]>::try_from(bytes.as_slice()).ok())
-        .ok_or_else(|| MemberError::value(name, must_be))
+    codec::base64_decode_array(text).map_err(|_| MemberError::value(name, must_be))
 }

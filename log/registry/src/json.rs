@@ -388,8 +388,10 @@ impl<'a> ObjectWriter<'a> {
             self.out.push(b',');
         }
         self.last = name;
-        write_text(self.out, name);
-        self.out.push(b':');
+        // A name of this project has nothing to escape.
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
         self.out
     }
 
@@ -444,6 +446,18 @@ impl<'a> ObjectWriter<'a> {
         self
     }
 
+    /// A member of bytes in hex.
+    pub fn hex(&mut self, name: &'static str, bytes: &[u8]) -> &mut Self {
+        write_hex(self.name(name), bytes);
+        self
+    }
+
+    /// A member of bytes in base64.
+    pub fn base64(&mut self, name: &'static str, bytes: &[u8]) -> &mut Self {
+        write_base64(self.name(name), bytes);
+        self
+    }
+
     /// A member whose canonical text is already there.
     pub fn raw(&mut self, name: &'static str, canonical: &[u8]) -> &mut Self {
         self.name(name).extend_from_slice(canonical);
@@ -487,10 +501,15 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
 
 /// Writes bytes as a string of lower-case hex.
 pub(crate) fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
     out.push(b'"');
-    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    codec::hex_encode_onto(out, bytes);
+    out.push(b'"');
+}
+
+/// Writes bytes as a string of base64, which has nothing to escape.
+pub(crate) fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    codec::base64_encode_onto(out, bytes);
     out.push(b'"');
 }
 

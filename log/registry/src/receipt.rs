@@ -103,18 +103,20 @@ fn write(
     paths: &[StatePath],
     question: Option<&[u8]>,
 ) -> Result<Vec<u8>, BuildError> {
-    let mut extra = Vec::with_capacity(parts.entry.len() + 6_144);
+    // Prefixes in hex, proofs and blobs in base64, and the names around them.
+    let in_json = |bytes: usize| bytes / 3 * 4 + 32;
+    let blobs_bytes: usize = blobs.iter().map(|blob| in_json(blob.len())).sum();
+    let paths_bytes: usize = paths.iter().map(|path| path.prefix.len() * 2 + in_json(path.proof.len())).sum();
+    let question_bytes = question.map_or(0, <[u8]>::len);
+    let mut extra = Vec::with_capacity(parts.entry.len() + blobs_bytes + paths_bytes + question_bytes + 128);
     let mut object = ObjectWriter::new(&mut extra);
     if !blobs.is_empty() {
-        object.list("blobs", blobs, |out, blob| json::write_string(out, &codec::base64_encode(blob)));
+        object.list("blobs", blobs, |out, blob| json::write_base64(out, blob));
     }
     object.raw("entry", parts.entry);
     if !paths.is_empty() {
         object.list("paths", paths, |out, path| {
-            ObjectWriter::new(out)
-                .text("prefix", &codec::hex_encode(&path.prefix))
-                .text("proof", &codec::base64_encode(&path.proof))
-                .finish();
+            ObjectWriter::new(out).hex("prefix", &path.prefix).base64("proof", &path.proof).finish();
         });
     }
     if let Some(question) = question {

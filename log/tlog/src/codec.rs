@@ -31,10 +31,24 @@ pub enum DecodeError {
     },
 }
 
+/// Room for what [`base64_decode_array`] decodes without asking for memory: a signature has 64 bytes, and its
+/// text 88.
+const ARRAY_ROOM_BYTES: usize = 96;
+
 /// Encodes as padded base64.
 #[must_use]
 pub fn base64_encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
+}
+
+/// Writes padded base64 behind what is there.
+pub fn base64_encode_onto(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    // Four characters for each three bytes begun.
+    out.resize(start.saturating_add(bytes.len().div_ceil(3).saturating_mul(4)), 0);
+    let room = out.get_mut(start..).unwrap_or_default();
+    let written = STANDARD.encode_slice(bytes, room);
+    debug_assert_eq!(written.ok(), Some(room.len()), "the room is that of the encoding");
 }
 
 /// Decodes canonical, padded base64.
@@ -45,10 +59,34 @@ pub fn base64_decode(text: &str) -> Result<Vec<u8>, DecodeError> {
     STANDARD.decode(text).map_err(|_| DecodeError::Base64)
 }
 
+/// Decodes canonical, padded base64 of exactly `N` bytes.
+///
+/// # Errors
+/// As [`base64_decode`], or another length.
+pub fn base64_decode_array<const N: usize>(text: &str) -> Result<[u8; N], DecodeError> {
+    const { assert!(N < ARRAY_ROOM_BYTES, "there is room for what is asked for") };
+    let mut room = [0; ARRAY_ROOM_BYTES];
+    let found = if text.len() <= ARRAY_ROOM_BYTES {
+        STANDARD.decode_slice(text, &mut room).map_err(|_| DecodeError::Base64)?
+    } else {
+        base64_decode(text)?.len()
+    };
+    let bytes = room.get(..found).and_then(|bytes| <[u8; N]>::try_from(bytes).ok());
+    bytes.ok_or(DecodeError::Length { expected: N, found })
+}
+
 /// Encodes as lower-case hex.
 #[must_use]
 pub fn hex_encode(bytes: &[u8]) -> String {
     hex::encode(bytes)
+}
+
+/// Writes lower-case hex behind what is there.
+pub fn hex_encode_onto(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    out.resize(start.saturating_add(bytes.len().saturating_mul(2)), 0);
+    let written = hex::encode_to_slice(bytes, out.get_mut(start..).unwrap_or_default());
+    debug_assert!(written.is_ok(), "the room is that of the encoding");
 }
 
 /// Decodes lower-case hex.
@@ -67,8 +105,26 @@ pub fn hex_decode(text: &str) -> Result<Vec<u8>, DecodeError> {
 /// # Errors
 /// As [`hex_decode`], or another length.
 pub fn hex_decode_array<const N: usize>(text: &str) -> Result<[u8; N], DecodeError> {
-    let bytes = hex_decode(text)?;
-    <[u8; N]>::try_from(bytes.as_slice()).map_err(|_| DecodeError::Length { expected: N, found: bytes.len() })
+    if text.len() != N.saturating_mul(2) {
+        return Err(DecodeError::Length { expected: N, found: hex_decode(text)?.len() });
+    }
+    let mut bytes = [0; N];
+    let mut are_digits = true;
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
+        let [high, low] = pair.map(nibble);
+        are_digits &= high < 16 && low < 16;
+        *byte = high << 4 | low;
+    }
+    if are_digits { Ok(bytes) } else { Err(DecodeError::Hex) }
+}
+
+/// The value of a lower-case hex digit; 16 and more for anything else.
+const fn nibble(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => u8::MAX,
+    }
 }
 
 /// Reads a decimal without sign and leading zeros.

@@ -59,7 +59,7 @@ impl Hash {
     /// # Errors
     /// Not canonical base64, or not 32 bytes.
     pub fn from_base64(text: &str) -> Result<Self, DecodeError> {
-        Self::from_slice(&codec::base64_decode(text)?)
+        codec::base64_decode_array(text).map(Self)
     }
 
     /// 44 characters of padded base64 (RFC 4648 section 4).

@@ -3,9 +3,9 @@
 //!
 //! Not here: notes, whose text and signatures are split from the end ([`crate::note`]).
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::codec::base64_encode_onto;
 use crate::hash::Hash;
 
 /// Why a list of hash lines is refused.
@@ -72,10 +72,10 @@ impl<'a> Lines<'a> {
 }
 
 /// Writes hash lines and the empty line that ends them.
-pub(crate) fn write_hashes(text: &mut String, hashes: &[Hash]) {
+pub(crate) fn write_hashes(out: &mut Vec<u8>, hashes: &[Hash]) {
     for hash in hashes {
-        text.push_str(&hash.to_base64());
-        text.push('\n');
+        base64_encode_onto(out, hash.as_bytes());
+        out.push(b'\n');
     }
-    text.push('\n');
+    out.push(b'\n');
 }

@@ -135,8 +135,8 @@ impl MultiProof {
             text.push_str(&format!("entry {} {}\n", entry.index, base64_encode(&entry.bytes)));
         }
         text.push('\n');
-        write_hashes(&mut text, &self.hashes);
         let mut bytes = text.into_bytes();
+        write_hashes(&mut bytes, &self.hashes);
         bytes.extend_from_slice(&self.checkpoint);
         bytes
     }

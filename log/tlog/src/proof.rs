@@ -14,10 +14,9 @@
 //! `extra` is signed by nobody.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::codec::{base64_decode, base64_encode, decimal};
+use crate::codec::{base64_decode, base64_encode_onto, decimal};
 use crate::hash::Hash;
 use crate::lines::{Lines, write_hashes};
 use crate::tree::{LeafIndex, PROOF_HASHES_MAX};
@@ -25,6 +24,9 @@ use crate::tree::{LeafIndex, PROOF_HASHES_MAX};
 pub use crate::lines::HashLinesError;
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
+
+/// The header, the index and the names of the lines. Room to begin with, no limit.
+const LINES_BYTES_USUAL: usize = 128;
 
 /// Why bytes are no proof file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -113,16 +115,21 @@ impl TlogProof {
     /// The proof file.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut text = String::from(HEADER);
-        text.push('\n');
+        let extra_bytes = self.extra.as_ref().map_or(0, Vec::len);
+        // Base64 makes four of three; a line of hash has 45 bytes, those around it are short.
+        let bytes = extra_bytes / 3 * 4 + self.hashes.len() * 45 + self.checkpoint.len() + LINES_BYTES_USUAL;
+        let mut out = Vec::with_capacity(bytes);
+        out.extend_from_slice(HEADER.as_bytes());
+        out.push(b'\n');
         if let Some(extra) = &self.extra {
-            text.push_str(&format!("extra {}\n", base64_encode(extra)));
+            out.extend_from_slice(b"extra ");
+            base64_encode_onto(&mut out, extra);
+            out.push(b'\n');
         }
-        text.push_str(&format!("index {}\n", self.index));
-        write_hashes(&mut text, &self.hashes);
-        let mut bytes = text.into_bytes();
-        bytes.extend_from_slice(&self.checkpoint);
-        bytes
+        out.extend_from_slice(format!("index {}\n", self.index).as_bytes());
+        write_hashes(&mut out, &self.hashes);
+        out.extend_from_slice(&self.checkpoint);
+        out
     }
 
     /// What the application put beside the proof. Signed by nobody.

@@ -91,9 +91,8 @@ impl AddCheckpoint {
     /// The body.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut text = format!("old {}\n", self.old);
-        write_hashes(&mut text, &self.proof);
-        let mut bytes = text.into_bytes();
+        let mut bytes = format!("old {}\n", self.old).into_bytes();
+        write_hashes(&mut bytes, &self.proof);
         bytes.extend_from_slice(&self.checkpoint);
         bytes
     }

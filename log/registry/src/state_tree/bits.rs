@@ -43,7 +43,7 @@ pub(super) fn common_bits(left: &[u8], right: &[u8]) -> u16 {
 /// Appends the first `bits` bits of `bytes` in whole bytes, unused bits zero.
 pub(super) fn push_prefix(out: &mut Vec<u8>, bytes: &[u8], bits: u16) {
     let whole = usize::from(bits / 8);
-    out.extend(bytes.iter().take(whole));
+    out.extend_from_slice(bytes.get(..whole).unwrap_or(bytes));
     let rest = bits % 8;
     if rest != 0 {
         let byte = bytes.get(whole).copied().unwrap_or(0);
