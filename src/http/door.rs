@@ -67,11 +67,20 @@ pub(super) struct Pass {
 struct Exempt;
 
 /// Lets requests to write in, as long as their address is within its limit.
-pub(super) async fn guard(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return next.run(request).await;
     }
-    let group = group(&door, &request);
+    guarded(&door, request, |request| next.run(request)).await
+}
+
+/// The same for a request that writes.
+pub(super) async fn guarded<F: Future<Output = Response>>(
+    door: &Arc<Door>,
+    mut request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
+    let group = group(door, &request);
     let writes = Share::Writes(group);
     let over = door.take(writes).err();
     if let Some(wait) = over
@@ -80,8 +89,8 @@ pub(super) async fn guard(State(door): State<Arc<Door>>, mut request: Request, n
         take_refused(request).await;
         return over_limit(wait).into_response();
     }
-    request.extensions_mut().insert(Pass { door: Arc::clone(&door), group, over });
-    let response = next.run(request).await;
+    request.extensions_mut().insert(Pass { door: Arc::clone(door), group, over });
+    let response = next(request).await;
     let is_free = response.status().is_server_error() || response.extensions().get::<Exempt>().is_some();
     if over.is_none() && is_free {
         door.give_back(writes);

@@ -8,7 +8,7 @@
 //! - `query`: what a request asks for;
 //! - `about`: what the registry says of itself;
 //! - `pages`: the same for people, in a browser;
-//! - `around`: what every request goes through; `conditional`: validators and compression; `openapi`: the document that describes all of this;
+//! - `around`: what every request goes through; `cross_origin`: who may ask; `conditional`: validators and compression; `openapi`: the document that describes all of this;
 //! - `health`: whether it is well;
 //! - `admin`: the operator's own listener;
 //! - `observe`: what is counted and logged of every request;
@@ -25,6 +25,7 @@ mod admin;
 mod answer;
 mod around;
 mod conditional;
+mod cross_origin;
 mod door;
 mod head;
 mod health;
@@ -45,16 +46,14 @@ mod submit;
 mod views;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use tower::ServiceBuilder;
+use tower::layer::layer_fn;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{Any, CorsLayer};
-use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -62,6 +61,7 @@ use crate::limits::{Door, SharedLimits};
 use crate::node::Handle;
 use crate::read::static_files::StaticProblem;
 pub use admin::admin;
+use around::Around;
 pub use mirror::MirroredLogs;
 use problem::Problem;
 
@@ -89,18 +89,11 @@ fn assemble(handle: Handle, limits: Arc<SharedLimits>, beside: Router) -> Router
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(observe::routed))
-                .layer(SetResponseHeaderLayer::overriding(
-                    header::X_CONTENT_TYPE_OPTIONS,
-                    HeaderValue::from_static("nosniff"),
-                ))
-                .layer(SetResponseHeaderLayer::if_not_present(
-                    header::CACHE_CONTROL,
-                    HeaderValue::from_static("no-cache"),
-                ))
+                .layer(map_response(with_common_headers))
                 .option_layer(
                     handle.upstream.is_some().then(|| from_fn_with_state(handle.clone(), mirror::guard)),
                 )
-                .layer(from_fn_with_state(door, door::guard)),
+                .layer(from_fn_with_state(Arc::clone(&door), door::guard)),
         )
         .with_state(handle);
     let all = api
@@ -109,32 +102,16 @@ fn assemble(handle: Handle, limits: Arc<SharedLimits>, beside: Router) -> Router
     // Around the router as a whole: a layer of a router is a copy of it in every route, and each request
     // would pay for all of them.
     let around = ServiceBuilder::new()
-        .layer(from_fn(observe::observe))
+        .layer(layer_fn(observe::Observed))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(cross_origin())
         .layer(conditional::compression())
-        .layer(from_fn_with_state(people, around::around))
-        .service(all);
+        .service(Around::new(people, door, all));
     Router::new().fallback_service(around)
 }
 
-fn cross_origin() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::ACCEPT, header::IF_NONE_MATCH])
-        .max_age(PREFLIGHT_AGE)
-        // The same answer for every origin, so that caches need not tell them apart.
-        .vary(Vec::new())
-        .expose_headers([
-            header::CONTENT_DISPOSITION,
-            header::ETAG,
-            header::LINK,
-            header::LOCATION,
-            header::RETRY_AFTER,
-            INDEX_HEADER,
-            TREE_SIZE_HEADER,
-        ])
+async fn with_common_headers(mut response: Response) -> Response {
+    around::common(&mut response);
+    response
 }
 
 /// Every operation for programs, and the document that describes them. The static files have a router of
@@ -161,9 +138,6 @@ fn routes() -> OpenApiRouter<Handle> {
         .routes(routes!(about::health))
         .routes(routes!(openapi::served))
 }
-
-/// How long a browser may remember what it may do here: it never changes while a version runs.
-const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
 /// For what only another version of the program changes.
 const STEADY_CACHE: (HeaderName, HeaderValue) =
