@@ -15,7 +15,7 @@ use undersigned_tlog::tree::{LeafIndex, TreeSize, verify_inclusion};
 use super::problem::Problem;
 use crate::node::Handle;
 use crate::publish::{Logged, Published};
-use crate::sequencer::{Cut, RegistryLaw};
+use crate::sequencer::{Cut, CutPath, RegistryLaw};
 use crate::tiles::{LogReader, ReadError};
 
 /// The published tree, as it is now.
@@ -147,15 +147,35 @@ fn checked_receipt(
     index: u64,
     entry: &[u8],
     hashes: &[Hash],
-    paths: &[receipt::StatePath],
+    cut: &[CutPath],
     blobs: &[Vec<u8>],
 ) -> Result<Vec<u8>, Problem> {
     let head = published.head;
     verify_inclusion(&entry::leaf(entry), LeafIndex::new(index), head.size, hashes, &head.root)
         .map_err(|error| Problem::internal(&format!("receipt {index} does not verify: {error}")))?;
-    check_paths(entry, paths, index)?;
-    let parts = ReceiptParts { entry, blobs, paths, index, hashes, checkpoint: &published.checkpoint };
+    let paths = checked_paths(entry, cut, index)?;
+    let parts =
+        ReceiptParts { entry, blobs, paths: &paths, index, hashes, checkpoint: &published.checkpoint };
     receipt::build(&parts).map_err(|error| Problem::internal(&error))
+}
+
+/// Walks state paths as they were cut to the root in the entry, and writes them.
+///
+/// The sum of each comes from the tree, not from reading the record as whoever gets the receipt does: the hash
+/// of the node above binds both the sum and the record, so that neither can have changed and still lead to the
+/// root.
+fn checked_paths(entry: &[u8], cut: &[CutPath], index: u64) -> Result<Vec<receipt::StatePath>, Problem> {
+    if cut.is_empty() {
+        return Ok(Vec::new());
+    }
+    let root = root_for_paths(entry, index)?;
+    let check = |path: &CutPath| {
+        let prefix = path.key.as_bytes();
+        state_tree::verify(&path.proof, prefix, &root, |_, _| Some(path.tally.clone()))
+            .map_err(|error| wrong_path(index, &error))?;
+        Ok(receipt::StatePath { prefix: prefix.to_vec(), proof: path.proof.encode() })
+    };
+    cut.iter().map(check).collect()
 }
 
 /// Walks state paths to the root in the entry, each before it leaves.
@@ -167,14 +187,21 @@ pub(super) fn check_paths(
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let wrong = |reason: String| Problem::internal(&format!("state path of entry {index}: {reason}"));
-    let root = state_root(entry).ok_or_else(|| wrong("the entry has no state".to_owned()))?;
+    let root = root_for_paths(entry, index)?;
     let walk = |path: &receipt::StatePath| {
-        let proof = SubtreeProof::decode(&path.proof).map_err(|error| wrong(error.to_string()))?;
+        let proof = SubtreeProof::decode(&path.proof).map_err(|error| wrong_path(index, &error))?;
         state_tree::verify(&proof, &path.prefix, &root, Record::tally_of)
-            .map_err(|error| wrong(error.to_string()))
+            .map_err(|error| wrong_path(index, &error))
     };
     paths.iter().map(walk).collect()
+}
+
+fn root_for_paths(entry: &[u8], index: u64) -> Result<Hash, Problem> {
+    state_root(entry).ok_or_else(|| wrong_path(index, &"the entry has no state"))
+}
+
+fn wrong_path(index: u64, reason: &dyn std::fmt::Display) -> Problem {
+    Problem::internal(&format!("state path of entry {index}: {reason}"))
 }
 
 /// The state root stands at a fixed place near the end of every entry: `"state":"<64 hex>","v":1}`.
@@ -219,7 +246,9 @@ pub(super) fn blobs(reader: &LogReader, refs: &[BlobRef]) -> Result<Vec<Vec<u8>>
 }
 
 fn blobs_at_once(reader: &LogReader, refs: &[BlobRef]) -> Option<Vec<Vec<u8>>> {
-    refs.iter().map(|blob| reader.blob_at_once(&blob.sha256).filter(|bytes| blob.names(bytes))).collect()
+    let is_named =
+        |blob: &BlobRef, bytes: &[u8]| u64::try_from(bytes.len()).is_ok_and(|size| size == blob.size);
+    refs.iter().map(|blob| reader.blob_at_once(&blob.sha256).filter(|bytes| is_named(blob, bytes))).collect()
 }
 
 /// A small text blob for a list: `None` where it was erased or is no text.

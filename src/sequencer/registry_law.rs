@@ -6,10 +6,11 @@ use undersigned_registry::entry::Entry;
 use undersigned_registry::envelope::{CheckedEnvelope, Envelope};
 use undersigned_registry::event::{BlobRef, Body};
 use undersigned_registry::ledger::{AdmitError, Ledger, Verdict};
-use undersigned_registry::receipt::{self, StatePath};
+use undersigned_registry::receipt;
 use undersigned_registry::record::{Record, StateKey};
 use undersigned_registry::rules::{Facts as _, Refusal};
 use undersigned_registry::state::Undo;
+use undersigned_registry::state_tree::{SubtreeProof, Tally};
 
 use undersigned_tlog::hash::Hash;
 
@@ -20,9 +21,20 @@ use crate::admission::CheckedSubmission;
 #[derive(Debug)]
 pub struct Cut {
     /// State paths against the entry's own root.
-    pub paths: Vec<StatePath>,
+    pub paths: Vec<CutPath>,
     /// The blobs that the entry and the proved records name and that are small enough to travel along.
     pub small_blobs: Vec<BlobRef>,
+}
+
+/// A state path as it was cut. It is checked like this, and then written: who writes first must read it again.
+#[derive(Debug)]
+pub struct CutPath {
+    /// What it proves something about.
+    pub key: StateKey,
+    /// The way from there to the root.
+    pub proof: SubtreeProof,
+    /// The sum that the tree has for what the proof ends in.
+    pub tally: Tally,
 }
 
 /// The registry's law over its ledger.
@@ -58,13 +70,11 @@ impl RegistryLaw {
     fn cut(&self, envelope: &CheckedEnvelope) -> Result<Cut, String> {
         let state = self.ledger.state();
         let keys = receipt::proved_keys(envelope.event(), envelope.event_hash());
-        let paths = keys
-            .iter()
-            .map(|key| {
-                let proof = state.prove(key).map_err(|fault| fault.to_string())?;
-                Ok(StatePath { prefix: key.as_bytes().to_vec(), proof: proof.encode() })
-            })
-            .collect::<Result<_, String>>()?;
+        let cut = |key: StateKey| {
+            let (proof, tally) = state.prove_summed(&key).map_err(|fault| fault.to_string())?;
+            Ok(CutPath { key, proof, tally })
+        };
+        let paths = keys.into_iter().map(cut).collect::<Result<_, String>>()?;
         Ok(Cut { paths, small_blobs: small_blobs(&self.ledger, envelope) })
     }
 }

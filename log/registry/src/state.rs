@@ -95,6 +95,14 @@ impl State {
         self.tree.prove(prefix.as_bytes()).map_err(|_| StateFault)
     }
 
+    /// The same, with the sum over what the proof ends in.
+    ///
+    /// # Errors
+    /// As [`State::prove`].
+    pub fn prove_summed(&self, prefix: &StateKey) -> Result<(SubtreeProof, Tally), StateFault> {
+        self.tree.prove_summed(prefix.as_bytes()).map_err(|_| StateFault)
+    }
+
     /// The sum over everything under a prefix.
     ///
     /// # Errors

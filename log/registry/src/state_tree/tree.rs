@@ -287,14 +287,24 @@ impl<R: Record> SumTree<R> {
     /// # Errors
     /// Something was written since the last [`SumTree::root`].
     pub fn prove(&self, prefix: &[u8]) -> Result<SubtreeProof, NotHashed> {
+        self.prove_summed(prefix).map(|(proof, _)| proof)
+    }
+
+    /// The same, with the sum over what the proof ends in.
+    ///
+    /// # Errors
+    /// As [`SumTree::prove`].
+    pub fn prove_summed(&self, prefix: &[u8]) -> Result<(SubtreeProof, Tally), NotHashed> {
         let mut edge = match &self.root {
-            None => return Ok(SubtreeProof { terminal: Terminal::Nothing, steps: Vec::new() }),
+            None => {
+                return Ok((SubtreeProof { terminal: Terminal::Nothing, steps: Vec::new() }, Tally::ZERO));
+            }
             Some(Edge { child: Child::Dirty(_), .. }) => return Err(NotHashed),
             Some(root) => root,
         };
         let nearest = self.leaves.at(self.sample_below(self.locate(edge, prefix).child));
         let common = bits::common_bits(prefix, nearest.key.as_bytes());
-        let mut steps = Vec::new();
+        let mut steps = Vec::with_capacity(DEPTH_USUAL);
         // No node has exactly `common` bits unless it extends the whole prefix: it would have led to a key that
         // agrees with the prefix in one bit more.
         while let Some(node) = self.node_of(edge.child).filter(|node| node.bits < common) {
@@ -304,7 +314,7 @@ impl<R: Record> SumTree<R> {
             edge = node.edge(side);
         }
         steps.reverse();
-        Ok(SubtreeProof { terminal: self.terminal(edge.child), steps })
+        Ok((SubtreeProof { terminal: self.terminal(edge.child), steps }, edge.tally.clone()))
     }
 
     /// The records whose keys begin with `prefix`, in the order of their keys.
