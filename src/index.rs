@@ -37,7 +37,7 @@ mod raw;
 
 pub use raw::{RawWrites, write_raw};
 
-/// The most operations of one write: larger batches cost sled gigabytes of memory.
+/// The most operations until readers are told of them, and of one batch: larger ones cost sled gigabytes of memory.
 const CHUNK_OPERATIONS_MAX: usize = 256;
 
 /// sled's page cache. A smaller one makes it use more memory, not less.
@@ -114,6 +114,23 @@ pub struct Index {
     covered: watch::Receiver<u64>,
 }
 
+/// What a new entry adds that only endorses or withdraws, from whoever made it: the law knew its party and its
+/// version, so that nothing has to be read or looked up again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thread {
+    /// The hash of its event.
+    pub event: EventHash,
+    /// The entry that created the party.
+    pub party: u64,
+    /// The entry that published the version.
+    pub version: u64,
+    /// Whether it endorses, without an end; otherwise it withdraws.
+    pub endorses: bool,
+}
+
+/// Finds what a new entry adds; none says nothing, and the entry itself is read.
+pub type Threads = Box<dyn Fn(u64) -> Option<Thread> + Send>;
+
 /// The loop that writes the index.
 #[derive(Debug)]
 pub struct Indexer {
@@ -155,6 +172,7 @@ pub fn distrust(store: &dyn Store) -> Result<(), IndexError> {
 pub fn start(
     path: &Path,
     reader: Arc<LogReader>,
+    threads: Threads,
     published: watch::Receiver<TreeSize>,
 ) -> Result<(Arc<Index>, Indexer), IndexError> {
     let store = reader.store();
@@ -174,6 +192,7 @@ pub fn start(
     let writer = Writer {
         db: db.clone(),
         reader,
+        threads,
         covered: covered_sender,
         stop: Arc::clone(&stop),
         pending: HashMap::new(),
@@ -255,6 +274,7 @@ impl Indexer {
 struct Writer {
     db: sled::Db,
     reader: Arc<LogReader>,
+    threads: Threads,
     covered: watch::Sender<u64>,
     stop: Arc<AtomicBool>,
     /// Event hashes of the chunk in the making, which sled does not know yet.
@@ -308,9 +328,16 @@ impl Writer {
     /// Indexes all entries up to a size, chunk by chunk.
     fn catch_up(&mut self, size: TreeSize) -> Result<(), IndexError> {
         let mut next = *self.covered.borrow();
-        let mut batch = sled::Batch::default();
-        let mut operations = 0;
+        let mut chunk = Chunk::new();
         while next < size.get() && !self.stop.load(Ordering::SeqCst) {
+            if let Some(thread) = (self.threads)(next) {
+                self.index_thread(&mut chunk, next, &thread);
+                next += 1;
+                if is_full(&chunk) {
+                    self.write(&mut chunk, next)?;
+                }
+                continue;
+            }
             let (bundle, entries);
             let found: &mut dyn Iterator<Item = &[u8]> = match self.reader.recent_entry(next) {
                 Some(entry) => {
@@ -330,26 +357,28 @@ impl Writer {
                 let entry = parsed(next, bytes)?;
                 if let Body::RegistryTick { .. } = entry.envelope.event().body {
                     // What it ends may be in the chunk in the making.
-                    self.write(std::mem::take(&mut batch), next)?;
-                    operations = 0;
+                    self.write(&mut chunk, next)?;
                     self.lapse(next, entry.received)?;
                 }
-                operations += self.index_entry(&mut batch, next, &entry)?;
+                self.index_entry(&mut chunk, next, &entry)?;
                 next += 1;
-                if operations >= CHUNK_OPERATIONS_MAX - ENTRY_OPERATIONS_MAX {
-                    self.write(std::mem::take(&mut batch), next)?;
-                    operations = 0;
+                if is_full(&chunk) {
+                    self.write(&mut chunk, next)?;
                 }
             }
         }
-        if operations > 0 {
-            self.write(batch, next)?;
+        if !chunk.is_empty() {
+            self.write(&mut chunk, next)?;
         }
         Ok(())
     }
 
-    fn write(&mut self, batch: sled::Batch, covered: u64) -> Result<(), IndexError> {
-        self.db.apply_batch(batch)?;
+    /// One by one: a batch of sled's would be whole after a crash, which this index never is, and it wakes
+    /// all of sled's threads to write what there is. Readers pass over what lies beyond their tree.
+    fn write(&mut self, chunk: &mut Chunk, covered: u64) -> Result<(), IndexError> {
+        for (key, value) in chunk.drain(..) {
+            self.db.insert(key, value)?;
+        }
         self.pending.clear();
         self.covered.send_replace(covered);
         Ok(())
@@ -368,20 +397,24 @@ impl Writer {
         Ok(())
     }
 
-    /// The operations of one entry; returns how many.
-    fn index_entry(
-        &mut self,
-        batch: &mut sled::Batch,
-        index: u64,
-        entry: &Entry,
-    ) -> Result<usize, IndexError> {
+    /// The operations of an entry that is known without reading it; the same as [`Self::index_entry`] has.
+    fn index_thread(&mut self, chunk: &mut Chunk, index: u64, thread: &Thread) {
+        let Thread { event, party, version, endorses } = thread;
+        self.pending.insert(*event, index);
+        let (at, party, version) = (index.to_be_bytes(), party.to_be_bytes(), version.to_be_bytes());
+        let value = if *endorses { ENDORSED } else { WITHDRAWN };
+        chunk.extend([
+            (key(kind::ENTRY, &[event.hash().as_bytes()]), IVec::from(&at)),
+            (key(kind::PARTY, &[&party, &at]), IVec::default()),
+            (key(kind::THREAD, &[&version, &party, &at]), IVec::from(value)),
+        ]);
+    }
+
+    /// The operations of one entry.
+    fn index_entry(&mut self, chunk: &mut Chunk, index: u64, entry: &Entry) -> Result<(), IndexError> {
         let event = entry.envelope.event();
         let hash = event_hash(entry.envelope.event_bytes());
-        let mut operations = 0;
-        let mut put = |key: Vec<u8>, value: &[u8]| {
-            batch.insert(key, value);
-            operations += 1;
-        };
+        let mut put = |key: Vec<u8>, value: &[u8]| chunk.push((key, IVec::from(value)));
         put(key(kind::ENTRY, &[hash.hash().as_bytes()]), &index.to_be_bytes());
         self.pending.insert(hash, index);
         let at = index.to_be_bytes();
@@ -422,7 +455,7 @@ impl Writer {
             }
             Body::RegistryPolicy(_) | Body::RegistryTick { .. } | Body::PartyKeys { .. } => {}
         }
-        Ok(operations)
+        Ok(())
     }
 
     /// What a tick ends (LA-33): of what is due the first in the order of version id and party id. Found
@@ -484,6 +517,14 @@ impl Writer {
 
 /// The most operations of one entry: its hash, two lists, a domain or an end.
 const ENTRY_OPERATIONS_MAX: usize = 4;
+
+/// What is written at once, in this order.
+type Chunk = Vec<(Vec<u8>, IVec)>;
+
+/// Whether the next entry may have no room any more.
+const fn is_full(chunk: &Chunk) -> bool {
+    chunk.len() > CHUNK_OPERATIONS_MAX - ENTRY_OPERATIONS_MAX
+}
 
 /// An endorsement that ends by itself.
 struct Due {

@@ -23,7 +23,7 @@ use crate::disk::{DiskError, Folder};
 use crate::index::{self, Index, IndexError, Indexer};
 use crate::keyring::{self, KeyError, PartyKey};
 use crate::publish::Published;
-use crate::sequencer::{self, NotLogged, Orphans, RecoverError, RegistryLaw, Running, Stopped};
+use crate::sequencer::{self, CutThread, NotLogged, Orphans, RecoverError, RegistryLaw, Running, Stopped};
 use crate::signer::{Guard, GuardError, Signer};
 use crate::store::{LocalStore, Name, NameError, OpenError as StoreOpenError, Store, StoreError};
 use crate::tiles::LogReader;
@@ -445,6 +445,12 @@ pub struct Upstream {
     pub refused: watch::Receiver<Option<Arc<str>>>,
 }
 
+/// What the law knew of an entry, as the index takes it.
+const fn thread(cut: CutThread) -> index::Thread {
+    let CutThread { event, party, version, endorses } = cut;
+    index::Thread { event, party, version, endorses }
+}
+
 impl Node {
     /// Opens a data folder, recovers its log and starts it.
     ///
@@ -472,7 +478,9 @@ impl Node {
         let recent = Arc::clone(running.recent_entries());
         let recent = Box::new(move |index| recent.find(index).map(|logged| Arc::clone(&logged.entry)));
         let reader = Arc::new(LogReader::with_recent(store, recent));
-        let (index, indexer) = index::start(&place.index(), Arc::clone(&reader), running.sizes())?;
+        let recent = Arc::clone(running.recent_entries());
+        let threads = Box::new(move |index| recent.find(index)?.cut.thread.map(thread));
+        let (index, indexer) = index::start(&place.index(), Arc::clone(&reader), threads, running.sizes())?;
         let policy = trust_policy(&verifier_key, &registry)?;
         Ok(Self { running, policy, log_key: verifier_key.to_string(), registry, reader, index, indexer })
     }

@@ -1,6 +1,6 @@
 //! How fast sled itself takes what the index writes: the measure for building the index again.
 //!
-//! The same keys and values in the same batches and order, into an empty folder with the same settings.
+//! The same keys and values in the same order, into an empty folder with the same settings.
 //! Only the writing is timed: reading the log, parsing entries and looking up events are left out.
 
 use std::collections::HashMap;
@@ -13,10 +13,10 @@ use tokio::sync::watch;
 use undersigned_tlog::tile::TILE_WIDTH;
 use undersigned_tlog::tree::TreeSize;
 
-use super::{CHUNK_OPERATIONS_MAX, ENTRY_OPERATIONS_MAX, IndexError, Writer, open_empty, parsed};
+use super::{Chunk, IndexError, Writer, open_empty, parsed};
 use crate::tiles::LogReader;
 
-/// How many bundles are turned into batches before these are written: some MB.
+/// How many bundles are turned into keys and values before these are written: some MB.
 const BUNDLES_AHEAD: usize = 64;
 
 /// What was written, and in which time.
@@ -43,16 +43,18 @@ pub fn write_raw(
         reader: Arc::clone(reader),
         covered: watch::channel(0).0,
         stop: Arc::new(AtomicBool::new(false)),
+        threads: Box::new(|_| None),
         // Never cleared here, so that no event is looked up in sled.
         pending: HashMap::new(),
     };
     let mut raw = RawWrites { inserts: 0, elapsed: Duration::ZERO };
     let bundles: Vec<u64> = (0..entries.div_ceil(TILE_WIDTH)).collect();
     for bundles in bundles.chunks(BUNDLES_AHEAD) {
-        let batches = writer.batches(bundles, size, entries, &mut raw.inserts)?;
+        let pairs = writer.pairs(bundles, size, entries)?;
+        raw.inserts = raw.inserts.saturating_add(u64::try_from(pairs.len()).unwrap_or(0));
         let begun = Instant::now();
-        for batch in batches {
-            writer.db.apply_batch(batch)?;
+        for (key, value) in pairs {
+            writer.db.insert(key, value)?;
         }
         raw.elapsed = raw.elapsed.saturating_add(begun.elapsed());
     }
@@ -60,33 +62,17 @@ pub fn write_raw(
 }
 
 impl Writer {
-    /// The batches of some bundles, as far as they lie below `entries`.
-    fn batches(
-        &mut self,
-        bundles: &[u64],
-        size: TreeSize,
-        entries: u64,
-        inserts: &mut u64,
-    ) -> Result<Vec<sled::Batch>, IndexError> {
-        let mut batches = Vec::new();
-        let (mut batch, mut operations) = (sled::Batch::default(), 0);
+    /// The keys and values of some bundles, as far as they lie below `entries`.
+    fn pairs(&mut self, bundles: &[u64], size: TreeSize, entries: u64) -> Result<Chunk, IndexError> {
+        let mut pairs = Chunk::new();
         for bundle in bundles {
             let read =
                 self.reader.bundle(*bundle, size).map_err(|error| IndexError::Log(error.to_string()))?;
             let first = bundle.saturating_mul(TILE_WIDTH);
             for (index, bytes) in (first..entries).zip(read.iter()) {
-                let made = self.index_entry(&mut batch, index, &parsed(index, bytes)?)?;
-                operations += made;
-                *inserts = inserts.saturating_add(u64::try_from(made).unwrap_or(0));
-                if operations >= CHUNK_OPERATIONS_MAX - ENTRY_OPERATIONS_MAX {
-                    batches.push(std::mem::take(&mut batch));
-                    operations = 0;
-                }
+                self.index_entry(&mut pairs, index, &parsed(index, bytes)?)?;
             }
         }
-        if operations > 0 {
-            batches.push(batch);
-        }
-        Ok(batches)
+        Ok(pairs)
     }
 }

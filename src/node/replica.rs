@@ -103,7 +103,8 @@ impl Replica {
         let (sizes, watched) = watch::channel(signed.size());
         let (stopped, _) = watch::channel(false);
         let (index, indexer) =
-            index::start(&folder.join(INDEX), Arc::clone(&reader), watched).map_err(NodeError::from)?;
+            index::start(&folder.join(INDEX), Arc::clone(&reader), Box::new(|_| None), watched)
+                .map_err(NodeError::from)?;
         let (intake, law) = (Intake::new(), Arc::new(Mutex::new(law)));
         let questions = {
             let (intake, law, stopped) = (intake.clone(), Arc::clone(&law), stopped.clone());

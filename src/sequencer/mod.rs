@@ -33,7 +33,7 @@ pub use queue::{
 pub use reading::answer;
 pub use recover::Orphans;
 pub use refusal::RecoverError;
-pub use registry_law::{Cut, CutPath, RegistryLaw};
+pub use registry_law::{Cut, CutPath, CutThread, RegistryLaw};
 pub use run::{Fatal, has_room};
 pub use settle::SettleError;
 pub use start::{Running, Stopped, start};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use undersigned_registry::entry::Entry;
 use undersigned_registry::envelope::{CheckedEnvelope, Envelope};
 use undersigned_registry::event::{BlobRef, Body};
+use undersigned_registry::id::EventHash;
 use undersigned_registry::ledger::{AdmitError, Ledger, Verdict};
 use undersigned_registry::receipt;
 use undersigned_registry::record::{Record, StateKey};
@@ -24,6 +25,21 @@ pub struct Cut {
     pub paths: Vec<CutPath>,
     /// The blobs that the entry and the proved records name and that are small enough to travel along.
     pub small_blobs: Vec<BlobRef>,
+    /// Of an endorsement without an end, or a withdrawal: whose thread it is, for whoever lists entries.
+    pub thread: Option<CutThread>,
+}
+
+/// What the records say of an entry whose bytes name party and version by hash alone.
+#[derive(Debug, Clone, Copy)]
+pub struct CutThread {
+    /// The hash of its event.
+    pub event: EventHash,
+    /// The entry that created the party.
+    pub party: u64,
+    /// The entry that published the version.
+    pub version: u64,
+    /// Whether it endorses; otherwise it withdraws.
+    pub endorses: bool,
 }
 
 /// A state path as it was cut. It is checked like this, and then written: who writes first must read it again.
@@ -75,28 +91,45 @@ impl RegistryLaw {
             Ok(CutPath { key, proof, tally })
         };
         let paths = keys.into_iter().map(cut).collect::<Result<_, String>>()?;
-        Ok(Cut { paths, small_blobs: small_blobs(&self.ledger, envelope) })
+        let event = envelope.event();
+        let party = event.actor(envelope.event_hash());
+        let party = match party.and_then(|party| state.record(&StateKey::party(&party))) {
+            Some(Record::Party(record)) => Some(record),
+            _ => None,
+        };
+        let (version, endorses) = match &event.body {
+            Body::Endorse { version, not_after, .. } => {
+                (Some(version), Some(true).filter(|_| not_after.is_none()))
+            }
+            Body::Withdraw { version, .. } => (Some(version), Some(false)),
+            _ => (None, None),
+        };
+        let version = match version.and_then(|version| state.record(&StateKey::version(version))) {
+            Some(Record::Version(record)) => Some(record),
+            _ => None,
+        };
+        let thread = match (party, version, endorses) {
+            (Some(party), Some(version), Some(endorses)) => Some(CutThread {
+                event: envelope.event_hash(),
+                party: party.first,
+                version: version.entry,
+                endorses,
+            }),
+            _ => None,
+        };
+        let names = party.into_iter().flat_map(|record| record.names.iter().map(|name| name.text));
+        let titles = version.into_iter().flat_map(|record| record.texts.iter().map(|text| text.title));
+        let small_blobs = small_blobs(event.blobs().into_iter().chain(names).chain(titles));
+        Ok(Cut { paths, small_blobs, thread })
     }
 }
 
-/// The names and titles that a receipt of this envelope carries: those of the event itself, of the
-/// party, and of the version that is endorsed.
-fn small_blobs(ledger: &Ledger, envelope: &CheckedEnvelope) -> Vec<BlobRef> {
-    let mut blobs = envelope.event().blobs();
-    let party = envelope.event().actor(envelope.event_hash());
-    if let Some(Record::Party(record)) =
-        party.and_then(|party| ledger.state().record(&StateKey::party(&party)))
-    {
-        blobs.extend(record.names.iter().map(|name| name.text));
-    }
-    if let Body::Endorse { version, .. } | Body::Withdraw { version, .. } = &envelope.event().body
-        && let Some(Record::Version(record)) = ledger.state().record(&StateKey::version(version))
-    {
-        blobs.extend(record.texts.iter().map(|text| text.title));
-    }
+/// Those that a receipt carries of the names and titles of the event itself, of the party, and of the version
+/// that is endorsed.
+fn small_blobs(named: impl Iterator<Item = BlobRef>) -> Vec<BlobRef> {
     let mut left = receipt::RECEIPT_BLOBS_BYTES_MAX;
     let mut chosen: Vec<BlobRef> = Vec::new();
-    for blob in blobs {
+    for blob in named {
         let size = usize::try_from(blob.size).unwrap_or(usize::MAX);
         if blob.size <= receipt::RECEIPT_BLOB_BYTES_MAX && size <= left && !chosen.contains(&blob) {
             left -= size;
@@ -155,7 +188,7 @@ impl Law for RegistryLaw {
         };
         self.undo.push(admitted.undo);
         // It moves no record of its own, so its receipt shows none.
-        let cut = Arc::new(Cut { paths: Vec::new(), small_blobs: Vec::new() });
+        let cut = Arc::new(Cut { paths: Vec::new(), small_blobs: Vec::new(), thread: None });
         Ok(Some(Tick { entry: admitted.entry, cut }))
     }
 

@@ -82,8 +82,8 @@ pub(super) fn rebuild(place: &Place, size: TreeSize, raw: &Path) -> Result<Rebui
     index::distrust(store.as_ref()).map_err(CliError::fault)?;
     let (_sizes, published) = watch::channel(size);
     let begun = Instant::now();
-    let (index, indexer) =
-        index::start(&place.index(), Arc::clone(&reader), published).map_err(CliError::fault)?;
+    let (index, indexer) = index::start(&place.index(), Arc::clone(&reader), Box::new(|_| None), published)
+        .map_err(CliError::fault)?;
     while index.covered() < size.get() && begun.elapsed() < REBUILD_MAX {
         std::thread::sleep(LOOK_EVERY);
     }
