@@ -157,6 +157,35 @@ mod tests {
     }
 
     #[test]
+    fn what_has_a_length_is_read_in_place() {
+        assert_eq!(base64_decode_array("AAE="), Ok([0, 1]));
+        assert_eq!(base64_decode_array::<2>("AAF="), Err(DecodeError::Base64));
+        assert_eq!(base64_decode_array::<3>("AAE="), Err(DecodeError::Length { expected: 3, found: 2 }));
+        assert_eq!(base64_decode_array::<1>("AAE="), Err(DecodeError::Length { expected: 1, found: 2 }));
+        let long = base64_encode(&[7; ARRAY_ROOM_BYTES]);
+        let length = DecodeError::Length { expected: 2, found: ARRAY_ROOM_BYTES };
+        assert_eq!(base64_decode_array::<2>(&long), Err(length));
+        assert_eq!(hex_decode_array("0aff"), Ok([10, 255]));
+        for other in ["0aF0", "0a f", "0x00", "0a\u{e9}"] {
+            assert_eq!(hex_decode_array::<2>(other), Err(DecodeError::Hex), "{other}");
+        }
+        assert_eq!(hex_decode_array::<2>("0affff"), Err(DecodeError::Length { expected: 2, found: 3 }));
+        assert_eq!(hex_decode_array::<2>("0aF"), Err(DecodeError::Hex));
+    }
+
+    #[test]
+    fn what_is_written_behind_is_the_same_as_alone() {
+        for length in 0..100u8 {
+            let bytes: Vec<u8> = (0..length).collect();
+            let (mut base64, mut hex) = (b"before ".to_vec(), b"before ".to_vec());
+            base64_encode_onto(&mut base64, &bytes);
+            hex_encode_onto(&mut hex, &bytes);
+            assert_eq!(base64.strip_prefix(b"before "), Some(base64_encode(&bytes).as_bytes()));
+            assert_eq!(hex.strip_prefix(b"before "), Some(hex_encode(&bytes).as_bytes()));
+        }
+    }
+
+    #[test]
     fn each_value_has_one_decimal() {
         assert_eq!(decimal("0"), Ok(0));
         assert_eq!(decimal("18446744073709551615"), Ok(u64::MAX));
