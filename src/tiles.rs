@@ -4,10 +4,12 @@
 //! is believed: who needs certainty compares with a root that was signed.
 
 mod multi;
+mod texts;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use undersigned_tlog::hash::{Hash, sha256};
 use undersigned_tlog::tile::{
@@ -16,6 +18,7 @@ use undersigned_tlog::tile::{
 use undersigned_tlog::tree::{self, LeafIndex, ProveError, TreeSize};
 
 use crate::store::{Name, Store, StoreError};
+use texts::Texts;
 
 /// Why a part of the log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +64,7 @@ pub struct LogReader {
     recent: Recent,
     /// Full bundles, the newest read last; held for a look-up or a push only.
     kept: Mutex<VecDeque<(u64, Entries)>>,
+    texts: Texts,
 }
 
 impl fmt::Debug for LogReader {
@@ -79,7 +83,7 @@ impl LogReader {
     /// Reads from this store what is not in memory any more.
     #[must_use]
     pub fn with_recent(store: Arc<dyn Store>, recent: Recent) -> Self {
-        Self { store, recent, kept: Mutex::new(VecDeque::new()) }
+        Self { store, recent, kept: Mutex::new(VecDeque::new()), texts: Texts::default() }
     }
 
     /// An entry that is still in memory, where it was put before its tree was published.
@@ -151,7 +155,13 @@ impl LogReader {
     /// [`LogReader::blob`].
     #[must_use]
     pub fn blob_at_once(&self, hash: &Hash) -> Option<Vec<u8>> {
-        self.store.get_at_once(&Name::blob(hash)).filter(|bytes| sha256(&[bytes]) == *hash)
+        let now = Instant::now();
+        if let Some(bytes) = self.texts.find(hash, now) {
+            return Some(bytes);
+        }
+        let bytes = self.store.get_at_once(&Name::blob(hash)).filter(|bytes| sha256(&[bytes]) == *hash)?;
+        self.texts.keep(*hash, &bytes, now);
+        Some(bytes)
     }
 
     /// The inclusion proof of an entry, from stored tiles.
