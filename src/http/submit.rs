@@ -50,6 +50,7 @@ async fn log(
     body: Bytes,
     arriving: limits::Body,
 ) -> Result<Response, Problem> {
+    let coming = handle.intake.coming();
     let parsed = Submission::parse(&body);
     visit.begin(parsed.as_ref().ok().map(|submission| submission.envelope.event()))?;
     let submission = parsed.map_err(Refused::from)?;
@@ -61,7 +62,7 @@ async fn log(
         Way::Reserved => handle.intake.submit_reserved(submission, body.len())?,
     };
     // From here on the intake counts it.
-    drop((body, arriving));
+    drop((body, arriving, coming));
     let unknown = || Problem::new("outcome-unknown", "the registry stopped before it answered");
     let answer = reply.await.map_err(|_| unknown())?.map_err(|not_logged| {
         if let NotLogged::Refused(refusal) = &not_logged {

@@ -27,7 +27,7 @@ pub use batch::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, BatchError};
 pub use law::{Law, Outcome, Rejected, Tick};
 pub use plan::{Edge, EdgeError, Plan};
 pub use queue::{
-    Intake, Later, NotLogged, QUESTIONS_MAX, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, RESERVED_BYTES_MAX,
+    Coming, Intake, Later, NotLogged, QUESTIONS_MAX, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, RESERVED_BYTES_MAX,
     RESERVED_ENTRIES_MAX, Reply,
 };
 pub use reading::answer;

@@ -27,6 +27,14 @@ pub const RESERVED_ENTRIES_MAX: usize = 256;
 /// How many bytes may wait there: 256 withdrawals of 16 KiB.
 pub const RESERVED_BYTES_MAX: usize = 4 << 20;
 
+/// How many submissions are a batch that is worth its writes whatever else is coming: what one batch costs is
+/// then a tenth of what its entries do.
+const TOGETHER_ENTRIES: usize = 32;
+
+/// How long what stands in line waits for what is coming: less than the writes of a batch take, so that nobody
+/// who sends nothing but what is refused can keep others waiting.
+const COMING_WAIT_MAX: Duration = Duration::from_millis(2);
+
 /// How many questions may wait beyond [`QUESTIONS_MAX`] if they are about the reserved line.
 const RESERVED_QUESTIONS_MAX: usize = 256;
 
@@ -74,7 +82,22 @@ struct Line<L: Law> {
     /// Taken first, with room of its own.
     reserved: Lane<L>,
     questions: VecDeque<Question<L>>,
+    /// How many are being checked by some core at this moment, and will stand in line next.
+    coming: usize,
     is_closed: bool,
+}
+
+impl<L: Law> Line<L> {
+    fn entries(&self) -> usize {
+        self.ordinary.waiting.len().saturating_add(self.reserved.waiting.len())
+    }
+
+    /// Whether to begin with what is there: with each batch come writes that cost the same for one entry
+    /// and for many, and on a busy machine the next submissions are a moment away.
+    fn is_worth_taking(&self) -> bool {
+        let entries = self.entries();
+        !self.questions.is_empty() || entries >= TOGETHER_ENTRIES || (entries > 0 && self.coming == 0)
+    }
 }
 
 /// Submissions of one kind, in their order.
@@ -144,10 +167,21 @@ impl<L: Law> Intake<L> {
             ordinary: Lane::new(),
             reserved: Lane::new(),
             questions: VecDeque::new(),
+            coming: 0,
             is_closed: false,
         };
         let (line, closed_for) = (Mutex::new(line), Mutex::new(None));
         Self { shared: Arc::new(Shared { line, ring: Condvar::new(), closed_for }) }
+    }
+
+    /// Says that a submission is being checked, until what is returned is dropped: what stands in line waits
+    /// for it, a moment and no longer.
+    #[must_use]
+    pub fn coming(&self) -> Coming<L> {
+        let mut line = self.lock();
+        line.coming = line.coming.saturating_add(1);
+        drop(line);
+        Coming(self.clone())
     }
 
     /// Puts a submission of so many bytes in line; the reply comes once its entry is published.
@@ -195,8 +229,11 @@ impl<L: Law> Intake<L> {
         }
         let (reply, receiver) = oneshot::channel();
         room(&mut line).ok_or(Later::Full)?.push(Waiting { submission, bytes, reply });
+        let is_worth_taking = line.is_worth_taking();
         drop(line);
-        self.shared.ring.notify_one();
+        if is_worth_taking {
+            self.shared.ring.notify_one();
+        }
         Ok(receiver)
     }
 
@@ -271,10 +308,7 @@ impl<L: Law> Intake<L> {
     #[must_use]
     pub fn depth(&self) -> (usize, usize) {
         let line = self.lock();
-        (
-            line.ordinary.waiting.len().saturating_add(line.reserved.waiting.len()),
-            line.ordinary.bytes.saturating_add(line.reserved.bytes),
-        )
+        (line.entries(), line.ordinary.bytes.saturating_add(line.reserved.bytes))
     }
 
     /// How many questions wait.
@@ -293,23 +327,27 @@ impl<L: Law> Intake<L> {
         *self.shared.closed_for.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
-    /// Waits for work and takes up to a batch of it, what is reserved first; nothing once `patience` is
-    /// over, `None` when closed and empty.
+    /// Waits for work, and a moment for what is coming beside it, and takes up to a batch of it, what is
+    /// reserved first; nothing once `patience` is over, `None` when closed and empty.
     pub(super) fn take(
         &self,
         entries_max: usize,
         bytes_max: usize,
         patience: Option<Duration>,
     ) -> Option<Taken<L>> {
-        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
+        let mut until = patience.and_then(|patience| Instant::now().checked_add(patience));
         let mut line = self.lock();
-        loop {
-            let is_empty = line.reserved.waiting.is_empty() && line.ordinary.waiting.is_empty();
-            if !is_empty || !line.questions.is_empty() {
-                break;
+        let mut has_seen_some = false;
+        while !line.is_worth_taking() {
+            let is_empty = line.entries() == 0;
+            match (line.is_closed, is_empty) {
+                (true, true) => return None,
+                (true, false) => break,
+                (false, _) => {}
             }
-            if line.is_closed {
-                return None;
+            if !is_empty && !has_seen_some {
+                has_seen_some = true;
+                until = Instant::now().checked_add(COMING_WAIT_MAX);
             }
             line = match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 None => self.shared.ring.wait(line).unwrap_or_else(PoisonError::into_inner),
@@ -340,8 +378,109 @@ impl<L: Law> Intake<L> {
     }
 }
 
+/// A submission that is being checked.
+pub struct Coming<L: Law>(Intake<L>);
+
+impl<L: Law> std::fmt::Debug for Coming<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Coming")
+    }
+}
+
+impl<L: Law> Drop for Coming<L> {
+    fn drop(&mut self) {
+        let mut line = self.0.lock();
+        line.coming = line.coming.saturating_sub(1);
+        let is_worth_taking = line.is_worth_taking();
+        drop(line);
+        if is_worth_taking {
+            self.0.shared.ring.notify_one();
+        }
+    }
+}
+
 impl<L: Law> Default for Intake<L> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sequencer::law::{Outcome, Rejected};
+
+    /// Never asked anything: what is tested here stands before the law.
+    struct NoLaw;
+
+    impl Law for NoLaw {
+        type Submission = ();
+        type Refusal = ();
+        type Cut = ();
+
+        fn identity(&self) -> String {
+            String::new()
+        }
+        fn size(&self) -> u64 {
+            0
+        }
+        fn received(&self) -> u64 {
+            0
+        }
+        fn max_lag(&self) -> u64 {
+            0
+        }
+        fn decide(&mut self, (): (), _: u64) -> Result<Outcome<()>, Rejected<()>> {
+            Err(Rejected::Refused(()))
+        }
+        fn keep(&mut self) {}
+        fn undo(&mut self) -> Result<(), String> {
+            Ok(())
+        }
+        fn blobs(&self, _: &[u8]) -> Vec<undersigned_tlog::hash::Hash> {
+            Vec::new()
+        }
+        fn follow(&mut self, _: &[u8], _: bool) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn one_alone_is_taken_at_once_and_waits_for_what_is_coming() {
+        let intake = Intake::<NoLaw>::new();
+        assert!(!intake.lock().is_worth_taking(), "nothing is there");
+        let reply = intake.submit((), 1);
+        assert!(reply.is_ok() && intake.lock().is_worth_taking(), "nothing else is coming");
+        let (one, other) = (intake.coming(), intake.coming());
+        assert!(!intake.lock().is_worth_taking(), "two are coming");
+        drop(one);
+        assert!(!intake.lock().is_worth_taking(), "one is coming");
+        drop(other);
+        assert!(intake.lock().is_worth_taking());
+    }
+
+    #[test]
+    fn a_batch_that_is_large_enough_waits_for_nobody_and_neither_does_a_question() {
+        let intake = Intake::<NoLaw>::new();
+        let _coming = intake.coming();
+        for _ in 1..TOGETHER_ENTRIES {
+            assert!(intake.submit((), 1).is_ok() && !intake.lock().is_worth_taking());
+        }
+        assert!(intake.submit((), 1).is_ok() && intake.lock().is_worth_taking());
+        let intake = Intake::<NoLaw>::new();
+        let _coming = intake.coming();
+        assert!(intake.ask(|_| ()).is_ok() && intake.lock().is_worth_taking());
+    }
+
+    #[test]
+    fn what_waits_is_taken_though_something_is_coming_for_ever() {
+        let intake = Intake::<NoLaw>::new();
+        let _coming = intake.coming();
+        assert!(intake.submit((), 1).is_ok());
+        assert_eq!(intake.take(8, 8, None).map(|taken| taken.waiting.len()), Some(1));
+        assert!(intake.submit((), 1).is_ok());
+        intake.close();
+        assert_eq!(intake.take(8, 8, None).map(|taken| taken.waiting.len()), Some(1), "closed, not lost");
+        assert!(intake.take(8, 8, None).is_none());
     }
 }

@@ -1,7 +1,8 @@
 //! The sequencer's loop: take what arrived, decide it, commit it, sign it, apply it, hand it on.
 //!
 //! One thread, one law, one edge. The next batch is whatever arrived while the last one was being
-//! committed; there is no timer. Each step says what a crash there leaves behind.
+//! committed, and what other cores are checking at that moment; nothing waits where nothing is coming. Each step
+//! says what a crash there leaves behind.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
