@@ -11,6 +11,7 @@ use undersigned_registry::entry::{Entry, leaf};
 use undersigned_registry::id::RegistryId;
 use undersigned_registry::ledger::Ledger;
 use undersigned_registry::record::Record;
+use undersigned_registry::state::Restoring;
 use undersigned_registry::state_tree::Record as _;
 use undersigned_registry::verify::Trust;
 use undersigned_tlog::checkpoint::SignedCheckpoint;
@@ -201,16 +202,16 @@ fn ledger<'a>(
     verify_inclusion(&leaf(last_entry), last, size, proof, signed.root())
         .map_err(|_| KeptError::Damaged("its last entry is not in the tree of its checkpoint"))?;
     let entry = Entry::parse(last_entry).map_err(|_| MALFORMED)?;
-    let mut records = Vec::new();
+    let other = KeptError::Damaged("its records do not give the state root of its last entry");
+    let mut state = Restoring::with_room(0);
     for line in lines {
         let (key, record) = line.split_once(' ').ok_or(MALFORMED)?;
         let key = hex_decode(key).map_err(|_| MALFORMED)?;
         let record = Record::decode(&key, record.as_bytes()).map_err(|_| MALFORMED)?;
-        records.push((key, record));
+        let record = Restoring::prepare(&key, record).map_err(|_| other.clone())?;
+        state.push(record).map_err(|_| other.clone())?;
     }
-    let other = KeptError::Damaged("its records do not give the state root of its last entry");
-    let records = records.iter().map(|(key, record)| (key.as_slice(), record.clone()));
-    let mut ledger = Ledger::resume(size.get(), records).map_err(|_| other.clone())?;
+    let mut ledger = Ledger::resume(size.get(), state.finish().map_err(|_| other.clone())?);
     match ledger.settle() {
         Ok(root) if root == entry.state => Ok(ledger),
         _ => Err(other),

@@ -98,20 +98,11 @@ impl Ledger {
         Self::default()
     }
 
-    /// The ledger after `size` entries, from the records that somebody kept. Nothing says that they are the
-    /// right ones: compare [`Ledger::settle`] with the state root in entry `size - 1` (rule RE-11).
-    ///
-    /// # Errors
-    /// The records are not those of any state.
-    pub fn resume<'a>(
-        size: u64,
-        records: impl IntoIterator<Item = (&'a [u8], Record)>,
-    ) -> Result<Self, StateFault> {
-        let mut state = State::new();
-        for (key, record) in records {
-            state.restore(key, record)?;
-        }
-        Ok(Self { state, size })
+    /// The ledger after `size` entries, from a state that somebody kept. Nothing says that it is the right one:
+    /// compare [`Ledger::settle`] with the state root in entry `size - 1` (rule RE-11).
+    #[must_use]
+    pub const fn resume(size: u64, state: State) -> Self {
+        Self { state, size }
     }
 
     /// How many entries there are.

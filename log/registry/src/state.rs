@@ -9,7 +9,7 @@ use undersigned_tlog::hash::Hash;
 use crate::id::{PartyId, VersionId};
 use crate::record::{EndorsementRecord, Record, StateKey};
 use crate::rules::{Effects, Facts};
-use crate::state_tree::{NEVER, SubtreeProof, SumTree, Tally, Terminal};
+use crate::state_tree::{Builder, Leaf, NEVER, SubtreeProof, SumTree, Tally, Terminal};
 
 /// All records of the registry at one entry.
 #[derive(Debug, Default)]
@@ -27,6 +27,55 @@ pub struct Undo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the state tree refused a write of the law")]
 pub struct StateFault;
+
+/// A record that was kept from another run, ready to be put in a state.
+pub type Restored = Leaf<Record>;
+
+/// A state in the making, from all of its records. Nothing says that they are the right ones: compare the root
+/// with the one in the entry after which they stood.
+#[derive(Debug)]
+pub struct Restoring {
+    builder: Builder<Record>,
+}
+
+impl Restoring {
+    /// A state of about so many records.
+    #[must_use]
+    pub fn with_room(records: usize) -> Self {
+        Self { builder: Builder::with_room(records) }
+    }
+
+    /// Hashes a record under its key: the part of restoring that any core may do.
+    ///
+    /// # Errors
+    /// [`StateFault`]: no state has such a key or record.
+    pub fn prepare(key: &[u8], record: Record) -> Result<Restored, StateFault> {
+        Leaf::new(key, record).map_err(|_| StateFault)
+    }
+
+    /// Adds the record with the next key.
+    ///
+    /// # Errors
+    /// [`StateFault`]: its key does not come after the last one.
+    pub fn push(&mut self, record: Restored) -> Result<(), StateFault> {
+        self.builder.push(record).map_err(|_| StateFault)
+    }
+
+    /// The state that has these records.
+    ///
+    /// # Errors
+    /// [`StateFault`]: a tally overflows.
+    pub fn finish(self) -> Result<State, StateFault> {
+        Ok(State { tree: self.builder.finish().map_err(|_| StateFault)? })
+    }
+}
+
+impl Undo {
+    /// What was written over, in the order of writing: each key, and the record that stood there.
+    pub fn into_replaced(self) -> impl Iterator<Item = (StateKey, Option<Record>)> {
+        self.replaced.into_iter()
+    }
+}
 
 impl State {
     /// The state before entry 0.
@@ -50,14 +99,6 @@ impl State {
         match self.tree.root() {
             Ok(root) => Ok((root, undo)),
             Err(_) => self.take_back(undo),
-        }
-    }
-
-    /// Writes one record that was kept from another run; the root is asked for when all are there.
-    pub(crate) fn restore(&mut self, key: &[u8], record: Record) -> Result<(), StateFault> {
-        match self.tree.insert(key, record) {
-            Ok(None) => Ok(()),
-            Ok(Some(_)) | Err(_) => Err(StateFault),
         }
     }
 
@@ -129,6 +170,11 @@ impl State {
     /// All records, in the order of their keys.
     pub fn all(&self) -> impl Iterator<Item = (&[u8], &Record)> {
         self.tree.iter(&[])
+    }
+
+    /// The records whose keys come after some bytes, in the order of their keys.
+    pub fn all_after(&self, key: &[u8]) -> impl Iterator<Item = (&[u8], &Record)> {
+        self.tree.iter_after(key)
     }
 
     /// How many records there are.

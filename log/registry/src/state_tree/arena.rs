@@ -29,6 +29,11 @@ impl<T> Arena<T> {
         self.free.is_empty() && u32::try_from(self.slots.len()).is_err()
     }
 
+    /// Asks for room for so many values in all. It is no matter if it is not given.
+    pub(super) fn reserve(&mut self, slots: usize) {
+        let _ = self.slots.try_reserve_exact(slots.saturating_sub(self.slots.len()));
+    }
+
     /// Stores a value and names its slot. The caller has asked [`Arena::is_full`].
     pub(super) fn insert(&mut self, value: T) -> u32 {
         if let Some(number) = self.free.pop() {

@@ -18,6 +18,7 @@
 //!
 //! - [`Tally`]: sums by column;
 //! - [`SumTree`]: the live tree, which caller-defined [`Record`]s are written to and proofs are cut from;
+//! - [`Builder`]: the same tree from all of its records at once;
 //! - [`SubtreeProof`]: a proof and its encoding;
 //! - [`verify()`]: what it proves.
 //!
@@ -25,6 +26,7 @@
 
 mod arena;
 mod bits;
+mod build;
 mod hashing;
 mod proof;
 mod reader;
@@ -36,6 +38,7 @@ mod verify;
 mod tests;
 
 pub use bits::KEY_BYTES_MAX;
+pub use build::{BuildError, Builder, Leaf};
 pub use hashing::empty_root;
 pub use proof::{MalformedProof, RECORD_BYTES_MAX, STEPS_MAX, Step, SubtreeProof, Terminal};
 pub use tally::{COLUMNS_MAX, MalformedTally, NEVER, Tally, TallyOverflow};

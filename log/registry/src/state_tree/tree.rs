@@ -61,7 +61,7 @@ pub struct NotHashed;
 
 /// What a node hashes while its tallies have six columns: 1 + 2 + 65 + 2 * (32 + 1 + 6 * 9 + 8) bytes. Room to
 /// begin with, no limit.
-const NODE_BYTES_USUAL: usize = 258;
+pub(super) const NODE_BYTES_USUAL: usize = 258;
 
 /// The depth of a tree of some millions of records. Room to begin with, no limit.
 const DEPTH_USUAL: usize = 32;
@@ -77,41 +77,41 @@ pub struct SumTree<R: Record> {
 
 /// What hangs below a place in the tree, with its sums.
 #[derive(Debug)]
-struct Edge {
+pub(super) struct Edge {
     /// Of the child; stale while the child is dirty.
-    hash: Hash,
+    pub(super) hash: Hash,
     /// Of the child; stale while the child is dirty.
-    tally: Tally,
-    child: Child,
+    pub(super) tally: Tally,
+    pub(super) child: Child,
 }
 
 /// A leaf is hashed when it is written, a node when the root is asked for. Above a dirty node all are dirty.
 #[derive(Debug, Clone, Copy)]
-enum Child {
+pub(super) enum Child {
     Leaf(u32),
     Clean(u32),
     Dirty(u32),
 }
 
 #[derive(Debug)]
-struct Node {
+pub(super) struct Node {
     /// The keys with bit `bits` zero, and those with it set.
-    edges: [Edge; 2],
+    pub(super) edges: [Edge; 2],
     /// The number of a leaf below; out of date while the node is dirty.
-    sample: u32,
+    pub(super) sample: u32,
     /// How many leading bits all keys below have in common. Greater than in the node above.
-    bits: u16,
+    pub(super) bits: u16,
 }
 
 #[derive(Debug)]
-struct Leaf<R> {
-    record: R,
-    key: Key,
+pub(super) struct Leaf<R> {
+    pub(super) record: R,
+    pub(super) key: Key,
 }
 
 /// A key kept in place: most are 33 or 65 bytes, and a pointer with its allocation would take more.
 #[derive(Debug)]
-struct Key {
+pub(super) struct Key {
     bytes: [u8; KEY_BYTES_MAX],
     length: NonZeroU8,
 }
@@ -191,7 +191,7 @@ impl<R: Record> SumTree<R> {
         if common == bits::bit_length(key) || common == bits::bit_length(neighbour_key) {
             return Err(InsertError::NotPrefixFree);
         }
-        if self.leaves.is_full() || self.nodes.is_full() {
+        if self.is_full() {
             return Err(InsertError::Full);
         }
 
@@ -325,6 +325,59 @@ impl<R: Record> SumTree<R> {
         Records { tree: self, stack: located.filter(begins).into_iter().collect() }
     }
 
+    /// The records whose keys come after `key`, in the order of their keys; all of them after the empty key.
+    pub fn iter_after<'a>(&'a self, key: &[u8]) -> Records<'a, R> {
+        let mut stack = Vec::new();
+        if let Some(root) = &self.root {
+            let nearest = self.leaves.at(self.sample_below(self.locate(root, key).child)).key.as_bytes();
+            let common = bits::common_bits(key, nearest);
+            let mut edge = root;
+            while let Some(node) = self.node_of(edge.child).filter(|node| node.bits < common) {
+                let side = bits::bit(key, node.bits);
+                stack.extend((!side).then_some(node.edge(true).child));
+                edge = node.edge(side);
+            }
+            // All keys below have exactly `common` bits of `key`, so the next bit says on which side of it they are.
+            let is_after = match common == bits::bit_length(key) {
+                true => nearest.len() > key.len(),
+                false => common < bits::bit_length(nearest) && !bits::bit(key, common),
+            };
+            stack.extend(is_after.then_some(edge.child));
+        }
+        Records { tree: self, stack }
+    }
+
+    /// Asks for room; where there is none the tree grows as it always does.
+    pub(super) fn reserve(&mut self, records: usize) {
+        self.leaves.reserve(records);
+        self.nodes.reserve(records);
+    }
+
+    /// Whether no further record can be numbered.
+    pub(super) fn is_full(&self) -> bool {
+        self.leaves.is_full() || self.nodes.is_full()
+    }
+
+    /// The key of a leaf that was put here.
+    pub(super) fn leaf_key(&self, leaf: u32) -> &[u8] {
+        self.leaves.at(leaf).key.as_bytes()
+    }
+
+    /// Stores a leaf that no edge leads to yet.
+    pub(super) fn put_leaf(&mut self, leaf: Leaf<R>) -> u32 {
+        self.leaves.insert(leaf)
+    }
+
+    /// Stores a node that no edge leads to yet.
+    pub(super) fn put_node(&mut self, node: Node) -> u32 {
+        self.nodes.insert(node)
+    }
+
+    /// Says where the tree begins, once all below is there.
+    pub(super) fn set_root(&mut self, root: Edge) {
+        self.root = Some(root);
+    }
+
     fn terminal(&self, child: Child) -> Terminal {
         match child {
             Child::Leaf(leaf) => {
@@ -415,7 +468,7 @@ impl Edge {
         Self { hash: Hash::from_bytes([0; HASH_BYTES]), tally: Tally::ZERO, child: Child::Leaf(u32::MAX) }
     }
 
-    const fn sums(&self) -> (&Hash, &Tally) {
+    pub(super) const fn sums(&self) -> (&Hash, &Tally) {
         (&self.hash, &self.tally)
     }
 }
@@ -440,14 +493,14 @@ impl Node {
 }
 
 impl Key {
-    fn new(key: &[u8]) -> Option<Self> {
+    pub(super) fn new(key: &[u8]) -> Option<Self> {
         let length = NonZeroU8::new(u8::try_from(key.len()).ok()?)?;
         let mut bytes = [0; KEY_BYTES_MAX];
         bytes.get_mut(..key.len())?.copy_from_slice(key);
         Some(Self { bytes, length })
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length.get())).unwrap_or(&self.bytes)
     }
 }

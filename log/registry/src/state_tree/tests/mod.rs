@@ -2,6 +2,7 @@
 
 extern crate std;
 
+mod built;
 mod forgeries;
 mod histories;
 mod mutations;
