@@ -30,8 +30,9 @@ const EXAMPLE: &str = "Example:
   undersigned serve --data /srv/registry --listen 127.0.0.1:6962
   undersigned serve --config /etc/undersigned/registry.toml
 
-Ends within 10 seconds of SIGTERM or Ctrl-C; SIGHUP reads the limits of the configuration again. After any \
-end, also by power cut, start it again: it finds out by itself what was committed.";
+Ends within 10 seconds of SIGTERM or Ctrl-C, and some more to keep a state of millions of records; SIGHUP reads \
+the limits of the configuration again. After any end, also by power cut, start it again: it finds out by itself \
+what was committed.";
 
 const NO_DATA_FOLDER: &str = "it is not said where the registry lies
 name its folder with --data-folder, UNDERSIGNED_DATA_FOLDER, or data_folder in the configuration file";

@@ -41,6 +41,31 @@ pub struct Tick<C> {
     pub cut: C,
 }
 
+/// A part of a copy of a law's state: whole records, as the law writes them.
+#[derive(Debug)]
+pub struct Piece {
+    /// The records. Pieces may be put together, in their order.
+    pub bytes: Vec<u8>,
+    /// How many there are.
+    pub records: u64,
+}
+
+/// A copy of a law's state that was kept from another run. Nothing of it is believed.
+pub struct Kept<'a> {
+    /// After how many entries it was made.
+    pub size: u64,
+    /// How many records it should have.
+    pub records: u64,
+    /// Entry 0, which is in the tree.
+    pub first: &'a [u8],
+    /// Entry `size - 1`, which is in the tree.
+    pub last: &'a [u8],
+    /// How many objects of pieces there are.
+    pub objects: usize,
+    /// Reads one of them, from any thread.
+    pub object: &'a (dyn Fn(usize) -> Result<Vec<u8>, String> + Sync),
+}
+
 /// A law over a log: it decides, one submission after another, over a state of its own.
 ///
 /// Entries decided since the last [`Law::keep`] are a batch in the making; [`Law::undo`] takes all of
@@ -105,6 +130,29 @@ pub trait Law: Send + 'static {
     /// before entry 0, says yes.
     fn knows_key(&self, _key: &str) -> bool {
         true
+    }
+
+    /// Begins a copy of the state as it is now, when all that was decided is kept; one that was begun before is
+    /// forgotten. A law that has no state worth copying says no, and its log is replayed at every start.
+    fn begin_copy(&mut self) -> bool {
+        false
+    }
+
+    /// The next piece of the copy: of the state as it was when the copy was begun, whatever was kept since. None
+    /// when it is whole.
+    fn next_piece(&mut self) -> Option<Piece> {
+        None
+    }
+
+    /// Forgets the copy.
+    fn end_copy(&mut self) {}
+
+    /// Takes its state from a copy, if that is the one that the entry it was made after states.
+    ///
+    /// # Errors
+    /// It is not, or cannot be read; the law is as before.
+    fn restore(&mut self, _kept: &Kept<'_>) -> Result<(), String> {
+        Err("this law keeps no copy of its state".to_owned())
     }
 
     /// Follows an entry that is in the log already. `trusted` says that its tree was signed by this log

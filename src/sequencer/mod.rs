@@ -18,13 +18,16 @@ mod recover;
 mod refusal;
 mod registry_law;
 mod run;
+#[cfg(test)]
+mod script;
 mod settle;
+mod snapshot;
 mod start;
 #[cfg(test)]
 mod tests;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, BatchError};
-pub use law::{Law, Outcome, Rejected, Tick};
+pub use law::{Kept, Law, Outcome, Piece, Rejected, Tick};
 pub use plan::{Edge, EdgeError, Plan};
 pub use queue::{
     Coming, Intake, Later, NotLogged, QUESTIONS_MAX, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, RESERVED_BYTES_MAX,

@@ -68,7 +68,7 @@ pub enum Later {
 }
 
 /// A question to the state between two batches.
-pub(super) type Question<L> = Box<dyn FnOnce(&L) + Send>;
+pub(super) type Question<L> = Box<dyn FnOnce(&mut L) + Send>;
 
 /// A submission in line.
 pub(super) struct Waiting<L: Law> {
@@ -245,7 +245,7 @@ impl<L: Law> Intake<L> {
         &self,
         question: impl FnOnce(&L) -> A + Send + 'static,
     ) -> Result<oneshot::Receiver<A>, Later> {
-        self.ask_up_to(QUESTIONS_MAX, question)
+        self.ask_up_to(QUESTIONS_MAX, |law: &mut L| question(law))
     }
 
     /// Asks whether something may stand in the reserved line; there is room for it when there is none for
@@ -257,13 +257,22 @@ impl<L: Law> Intake<L> {
         &self,
         question: impl FnOnce(&L) -> A + Send + 'static,
     ) -> Result<oneshot::Receiver<A>, Later> {
-        self.ask_up_to(QUESTIONS_MAX + RESERVED_QUESTIONS_MAX, question)
+        self.ask_up_to(QUESTIONS_MAX + RESERVED_QUESTIONS_MAX, |law: &mut L| question(law))
+    }
+
+    /// Asks the law for the next piece of a copy of its state, which is no question of anybody's: its one asker
+    /// waits for each answer before it asks again.
+    pub(super) fn ask_for_copy<A: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut L) -> A + Send + 'static,
+    ) -> Result<oneshot::Receiver<A>, Later> {
+        self.ask_up_to(usize::MAX, question)
     }
 
     fn ask_up_to<A: Send + 'static>(
         &self,
         questions_max: usize,
-        question: impl FnOnce(&L) -> A + Send + 'static,
+        question: impl FnOnce(&mut L) -> A + Send + 'static,
     ) -> Result<oneshot::Receiver<A>, Later> {
         let mut line = self.lock();
         if line.is_closed {

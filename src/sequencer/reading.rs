@@ -16,9 +16,9 @@ pub fn answer<L: Law>(intake: &Intake<L>, law: &Mutex<L>) {
             // Who waited may have gone.
             let _ = waiting.reply.send(Err(NotLogged::Later(Later::Stopping)));
         }
-        let law = law.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut law = law.lock().unwrap_or_else(PoisonError::into_inner);
         for question in taken.questions {
-            question(&law);
+            question(&mut law);
         }
     }
     intake.abandon();

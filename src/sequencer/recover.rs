@@ -16,7 +16,7 @@ use super::batch::{Batch, BatchError};
 use super::law::Law;
 use super::plan::{Edge, EdgeError};
 use super::refusal::RecoverError;
-use super::settle;
+use super::{settle, snapshot};
 use crate::clock::Clock;
 use crate::signer::{Head, Signer};
 use crate::store::{LIST_NAMES_MAX, Name, Prefix, Store};
@@ -39,6 +39,8 @@ pub(crate) struct Recovered {
     pub(crate) signed: SignedCheckpoint,
     /// How many batches were applied again.
     pub(crate) batches: u64,
+    /// How many entries the snapshot had that the law went on from; none where it replayed the log.
+    pub(crate) snapshot: TreeSize,
 }
 
 /// Brings a log's tiles, law, guard and checkpoint to its committed head.
@@ -63,13 +65,19 @@ pub(crate) fn recover<L: Law>(
         Some(settled) => (settled, read_edge(store, settled)?),
         None => begin_unsettled(store, newest_signed, published)?,
     };
+    // Orphans are known by the entries that do not name them, which then have to be read anyway.
+    let begin = match orphans {
+        Orphans::None => snapshot::resume(store, law, from)?,
+        Orphans::Sweep => Frontier::new(),
+    };
+    let snapshot = begin.size();
     let mut named = HashSet::new();
     let mut note = |law: &L, entry: &[u8]| {
         if orphans == Orphans::Sweep {
             named.extend(law.blobs(entry));
         }
     };
-    replay_settled(store, law, from, &mut note)?;
+    replay_settled(store, law, begin, from, &mut note)?;
     if guard.size <= from.size {
         check_extends(store, guard, from)?;
     }
@@ -103,7 +111,7 @@ pub(crate) fn recover<L: Law>(
         sweep(store, &named)?;
     }
     warn_of_strays(store, head)?;
-    Ok(Recovered { edge, signed, batches })
+    Ok(Recovered { edge, signed, batches, snapshot })
 }
 
 fn read_edge(store: &dyn Store, head: Head) -> Result<Edge, RecoverError> {
@@ -167,7 +175,7 @@ fn check_clock<L: Law>(law: &L, clock: &dyn Clock) -> Result<(), RecoverError> {
     }
 }
 
-/// The law over the entries whose tiles are settled; they were signed, so their signatures are trusted.
+/// The law over the entries whose tiles are settled, from the edge on that it has come to; they were signed, so their signatures are trusted.
 ///
 /// Their hashes are computed once more: each bundle must hold the leaves of its tile, each full tile must
 /// follow from the bundles, and all of them together must give the root. So an old file that was lost or
@@ -175,18 +183,21 @@ fn check_clock<L: Law>(law: &L, clock: &dyn Clock) -> Result<(), RecoverError> {
 fn replay_settled<L: Law>(
     store: &dyn Store,
     law: &mut L,
-    from: Head,
+    begin: Frontier,
+    head: Head,
     note: &mut dyn FnMut(&L, &[u8]),
 ) -> Result<(), RecoverError> {
-    let size = from.size;
+    let size = head.size;
     let tiles = |source| RecoverError::Tiles { size, source };
-    let mut frontier = Frontier::new();
+    let mut frontier = begin;
     let mut step = LongStep::begin("the log is replayed: nothing is served before it is done");
     while frontier.size() < size {
         let first = frontier.size().get();
         let bundle = first / TILE_WIDTH;
         let width = entries_width(bundle, size).ok_or_else(|| tiles(EdgeError::Full))?;
-        let entries = read_bundle(store, bundle, width).map_err(|error| tiles(error.into()))?;
+        let mut entries = read_bundle(store, bundle, width).map_err(|error| tiles(error.into()))?;
+        let known = usize::try_from(first % TILE_WIDTH).unwrap_or(usize::MAX);
+        let entries = entries.split_off(known.min(entries.len()));
         let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
         let extension = frontier.append(&leaves).map_err(|_| tiles(EdgeError::Full))?;
         check_full_tiles(store, &extension, bundle).map_err(tiles)?;
@@ -198,7 +209,7 @@ fn replay_settled<L: Law>(
         step.at(frontier.size().get(), size.get().saturating_sub(frontier.size().get()));
     }
     step.end(size.get());
-    if frontier.root() != from.root {
+    if frontier.root() != head.root {
         return Err(tiles(EdgeError::Root { size }));
     }
     Ok(())

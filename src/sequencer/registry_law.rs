@@ -15,8 +15,15 @@ use undersigned_registry::state_tree::{SubtreeProof, Tally};
 
 use undersigned_tlog::hash::Hash;
 
-use super::law::{Law, Outcome, Rejected, Tick};
+use super::law::{Kept, Law, Outcome, Piece, Rejected, Tick};
 use crate::admission::CheckedSubmission;
+
+mod copy;
+mod records;
+#[cfg(test)]
+mod tests;
+
+use copy::{Copy, PIECE_RECORDS_MAX};
 
 /// What a receipt is built from beside the tree: cut when the entry was applied.
 #[derive(Debug)]
@@ -59,8 +66,10 @@ pub struct RegistryLaw {
     ledger: Ledger,
     /// The batch in the making, oldest first.
     undo: Vec<Undo>,
-    /// The log keys that entry 0 names, once it was followed.
+    /// The log keys that entry 0 names, once it was seen.
     log_keys: Option<Vec<String>>,
+    /// A copy of the state in the making.
+    copy: Option<Copy>,
 }
 
 impl RegistryLaw {
@@ -193,7 +202,10 @@ impl Law for RegistryLaw {
     }
 
     fn keep(&mut self) {
-        self.undo.clear();
+        match &mut self.copy {
+            Some(copy) => self.undo.drain(..).for_each(|undo| copy.keep(undo)),
+            None => self.undo.clear(),
+        }
     }
 
     fn undo(&mut self) -> Result<(), String> {
@@ -212,12 +224,39 @@ impl Law for RegistryLaw {
         self.log_keys.as_ref().is_none_or(|keys| keys.iter().any(|known| known == key))
     }
 
+    fn begin_copy(&mut self) -> bool {
+        self.copy = Some(Copy::default());
+        true
+    }
+
+    fn next_piece(&mut self) -> Option<Piece> {
+        let piece = self.copy.as_mut()?.next(self.ledger.state(), PIECE_RECORDS_MAX);
+        if piece.is_none() {
+            self.copy = None;
+        }
+        piece
+    }
+
+    fn end_copy(&mut self) {
+        self.copy = None;
+    }
+
+    fn restore(&mut self, kept: &Kept<'_>) -> Result<(), String> {
+        let last = Entry::parse(kept.last).map_err(|error| error.to_string())?;
+        let mut ledger = copy::restore(kept)?;
+        if ledger.settle().map_err(|fault| fault.to_string())? != last.state {
+            return Err(format!(
+                "its records do not give the state root in entry {}",
+                kept.size.saturating_sub(1)
+            ));
+        }
+        *self = Self { log_keys: log_keys(kept.first), ..Self::resume(ledger) };
+        Ok(())
+    }
+
     fn follow(&mut self, entry: &[u8], trusted: bool) -> Result<(), String> {
-        if self.ledger.size() == 0
-            && let Ok(first) = Entry::parse(entry)
-            && let Body::RegistryOpen { log_keys, .. } = &first.envelope.event().body
-        {
-            self.log_keys = Some(log_keys.clone());
+        if self.ledger.size() == 0 {
+            self.log_keys = log_keys(entry);
         }
         if !trusted {
             return self.ledger.follow_entry(entry).map_err(|deviation| deviation.to_string());
@@ -226,6 +265,14 @@ impl Law for RegistryLaw {
         let Entry { envelope, received, state, .. } = entry;
         let envelope: CheckedEnvelope = trust(envelope);
         self.ledger.follow(&envelope, received, state).map_err(|deviation| deviation.to_string())
+    }
+}
+
+/// The log keys that entry 0 names.
+fn log_keys(first: &[u8]) -> Option<Vec<String>> {
+    match &Entry::parse(first).ok()?.envelope.event().body {
+        Body::RegistryOpen { log_keys, .. } => Some(log_keys.clone()),
+        _ => None,
     }
 }
 

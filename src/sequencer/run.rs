@@ -144,8 +144,8 @@ enum Ended {
 }
 
 impl<L: Law> Sequencer<L> {
-    /// Runs until the intake is closed and empty.
-    pub(crate) fn run(mut self, intake: &Intake<L>) -> Result<(), Fatal> {
+    /// Runs until the intake is closed and empty; gives the law back then.
+    pub(crate) fn run(mut self, intake: &Intake<L>) -> Result<L, Fatal> {
         while let Some(Taken { waiting, questions }) =
             intake.take(BATCH_ENTRIES_MAX, BATCH_BYTES_MAX, self.patience(intake.closed_for()))
         {
@@ -153,7 +153,7 @@ impl<L: Law> Sequencer<L> {
             let is_idle = waiting.is_empty() && questions.is_empty();
             // Between two batches: all that the law decided is committed.
             for question in questions {
-                question(&self.law);
+                question(&mut self.law);
             }
             // What could not be committed is not tried again with every question.
             let asks_for_tick = self.is_due() && (closed_for.is_none() || is_idle);
@@ -168,7 +168,7 @@ impl<L: Law> Sequencer<L> {
                 }
             }
         }
-        Ok(())
+        Ok(self.law)
     }
 
     /// How long to wait for work: until time alone asks for an entry. `None`: for ever.

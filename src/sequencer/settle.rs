@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 
+use tokio::sync::watch;
 use undersigned_registry::json::{self, ObjectWriter, Value};
 use undersigned_tlog::hash::{Hash, sha256};
 use undersigned_tlog::tile::TilePath;
@@ -79,11 +80,15 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Head> {
     }
 }
 
-/// The settle loop. Ends when the sequencer is gone and all is durable.
+/// The settle loop; `settled` is told up to where all is durable. Ends when the sequencer is gone and all is durable.
 ///
 /// # Errors
 /// The store failed or a file reads back other than it was written; the process must stop.
-pub(super) fn run(store: &dyn Store, written: &Receiver<Written>) -> Result<(), SettleError> {
+pub(super) fn run(
+    store: &dyn Store,
+    written: &Receiver<Written>,
+    settled: &watch::Sender<TreeSize>,
+) -> Result<(), SettleError> {
     let mut kept: Option<VecDeque<Name>> = None;
     while let Ok(first) = written.recv() {
         let mut round = vec![first];
@@ -94,8 +99,10 @@ pub(super) fn run(store: &dyn Store, written: &Receiver<Written>) -> Result<(), 
             kept = Some(batches_before(store, &round)?);
         }
         let kept = kept.get_or_insert_default();
+        let size = round.last().map(|written| written.head.size);
         settle(store, round, kept)?;
         watch.lap("settle");
+        size.map(|size| settled.send_replace(size));
         while kept.len() > BATCHES_KEPT {
             if let Some(oldest) = kept.pop_front() {
                 // A crash here leaves a batch below the marker, which nobody reads.

@@ -1,7 +1,8 @@
-//! Starting and stopping the loops of a log: sequencer, publish, settle.
+//! Starting and stopping the loops of a log: sequencer, publish, settle, snapshot.
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -14,6 +15,7 @@ use super::recover::{self, Orphans};
 use super::refusal::RecoverError;
 use super::run::{Fatal, Sequencer};
 use super::settle::{self, SettleError};
+use super::snapshot::{self, Maker, Pace};
 use crate::clock::Clock;
 use crate::publish::{self, Published, RecentEntries};
 use crate::signer::Signer;
@@ -34,6 +36,11 @@ pub struct Running<L: Law> {
     store: Arc<dyn Store>,
     stopped: watch::Receiver<bool>,
     threads: Vec<JoinHandle<Result<(), Stopped>>>,
+    /// Gives the law back when the sequencer has ended in order.
+    law: mpsc::Receiver<L>,
+    pace: Pace,
+    /// The size of the newest snapshot.
+    newest: Arc<AtomicU64>,
 }
 
 /// Why a loop ended before it was told to.
@@ -48,6 +55,9 @@ pub enum Stopped {
     /// The settle loop.
     #[error("making tiles durable: {0}")]
     Settle(#[from] SettleError),
+    /// The loop that writes snapshots.
+    #[error("writing a snapshot of the state: {0}")]
+    Snapshot(#[source] StoreError),
     /// A loop panicked.
     #[error("a loop of the log panicked; the log itself is safe, start again")]
     Panicked,
@@ -59,26 +69,49 @@ pub enum Stopped {
 /// The log is not fit to be served.
 pub fn start<L: Law>(
     store: Arc<dyn Store>,
+    law: L,
+    signer: Signer,
+    clock: Arc<dyn Clock>,
+    orphans: Orphans,
+) -> Result<Running<L>, RecoverError> {
+    start_at_pace(store, law, signer, clock, orphans, Pace::USUAL)
+}
+
+/// The same with snapshots as often as a test wants them.
+pub(super) fn start_at_pace<L: Law>(
+    store: Arc<dyn Store>,
     mut law: L,
     mut signer: Signer,
     clock: Arc<dyn Clock>,
     orphans: Orphans,
+    pace: Pace,
 ) -> Result<Running<L>, RecoverError> {
     let recovered = recover::recover(store.as_ref(), &mut law, &mut signer, clock.as_ref(), orphans)?;
     tracing::info!(size = recovered.edge.head().size.get(), batches = recovered.batches, "recovered");
-    let snapshot = Published {
+    let first = Published {
         head: recovered.edge.head(),
         checkpoint: recovered.signed.bytes().into(),
         recent: recovered.edge.recent().clone(),
     };
-    let (sizes_sender, sizes) = watch::channel(snapshot.head.size);
-    let (published_sender, published) = watch::channel(Arc::new(snapshot));
+    let (sizes_sender, sizes) = watch::channel(first.head.size);
+    let (published_sender, published) = watch::channel(Arc::new(first));
     meters::QUEUE_LIMIT.set_size(&["publish"], AHEAD_MAX);
     meters::QUEUE_LIMIT.set_size(&["settle"], AHEAD_MAX);
     let (applied, to_publish) = mpsc::sync_channel(AHEAD_MAX);
     let (written, to_settle) = mpsc::sync_channel(AHEAD_MAX);
+    let (settled_sender, settled) = watch::channel(*sizes.borrow());
+    let (law_sender, law_back) = mpsc::sync_channel(1);
+    let newest = Arc::new(AtomicU64::new(recovered.snapshot.get()));
     let recent_entries = Arc::new(RecentEntries::default());
     let intake = Intake::new();
+    let maker = Maker {
+        store: Arc::clone(&store),
+        intake: intake.clone(),
+        settled,
+        runtime: tokio::runtime::Builder::new_current_thread().build().map_err(RecoverError::Threads)?,
+        pace,
+        newest: Arc::clone(&newest),
+    };
     let sequencer =
         Sequencer { law, edge: recovered.edge, signer, store: Arc::clone(&store), clock, applied, written };
     // Dropped by whichever loop ends first: the receiver then sees that the log has stopped.
@@ -109,7 +142,10 @@ pub fn start<L: Law>(
             Box::new(move || {
                 // Also after a panic: the handlers hold the line, so it does not go away by itself.
                 let abandoned = AbandonedAtEnd(line);
-                Ok(sequencer.run(&abandoned.0)?)
+                let law = sequencer.run(&abandoned.0)?;
+                // Nobody takes it where the process ends without waiting.
+                let _ = law_sender.send(law);
+                Ok(())
             }),
         ),
         spawn(
@@ -124,10 +160,25 @@ pub fn start<L: Law>(
                 )?)
             }),
         ),
-        spawn("settle", Box::new(move || Ok(settle::run(settle_store.as_ref(), &to_settle)?))),
+        spawn(
+            "settle",
+            Box::new(move || Ok(settle::run(settle_store.as_ref(), &to_settle, &settled_sender)?)),
+        ),
+        spawn("snapshot", Box::new(move || maker.run().map_err(Stopped::Snapshot))),
     ];
     let threads = threads.into_iter().collect::<io::Result<Vec<_>>>().map_err(RecoverError::Threads)?;
-    Ok(Running { intake, published, sizes, recent_entries, store, stopped, threads })
+    Ok(Running {
+        intake,
+        published,
+        sizes,
+        recent_entries,
+        store,
+        stopped,
+        threads,
+        law: law_back,
+        pace,
+        newest,
+    })
 }
 
 /// An intake that nobody takes from any more once this is dropped.
@@ -170,13 +221,20 @@ impl<L: Law> Running<L> {
         &self.store
     }
 
+    /// How many entries the newest snapshot of the state had; none: 0.
+    #[must_use]
+    pub fn snapshot_size(&self) -> u64 {
+        self.newest.load(Ordering::Relaxed)
+    }
+
     /// Becomes true when a loop has ended, told to or not.
     #[must_use]
     pub fn stopped(&self) -> watch::Receiver<bool> {
         self.stopped.clone()
     }
 
-    /// Closes the intake, lets what waits be decided, published and settled, and ends the loops.
+    /// Closes the intake, lets what waits be decided, published and settled, ends the loops, and writes a
+    /// snapshot of the state for the next start.
     ///
     /// # Errors
     /// Why a loop had ended before it was told to.
@@ -189,8 +247,17 @@ impl<L: Law> Running<L> {
         let cause =
             reasons.iter().position(|reason| !matches!(reason, Stopped::Sequencer(Fatal::LoopGone(_))));
         match reasons.is_empty() {
-            true => Ok(()),
+            true => self.make_last_snapshot(),
             false => Err(reasons.swap_remove(cause.unwrap_or(0))),
+        }
+    }
+
+    /// All is durable now, so that the next start replays nothing.
+    fn make_last_snapshot(&self) -> Result<(), Stopped> {
+        match self.law.try_recv() {
+            Ok(mut law) => snapshot::make_last(self.store.as_ref(), &mut law, self.pace, &self.newest)
+                .map_err(Stopped::Snapshot),
+            Err(_) => Ok(()),
         }
     }
 }
