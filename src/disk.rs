@@ -318,6 +318,29 @@ impl Folder {
         }
     }
 
+    /// Gives `rel` these bytes, whatever it had before, without any fsync.
+    ///
+    /// The end of the process leaves the old bytes or the new ones, whole. A power cut leaves any older bytes, or
+    /// these, or **torn ones: short, empty or zeros**.
+    ///
+    /// # Errors
+    /// See [`Stage`]; uncertain only if the rename failed in a way that does not say whether it happened.
+    pub fn replace_visible(&self, rel: &str, bytes: &[u8], access: Access) -> Result<(), DiskError> {
+        check_relative(&self.path, rel)?;
+        self.check_not_stopped(rel)?;
+        let (parent_rel, name) = split(rel);
+        let parent = self.open_directory_making(parent_rel, Access::Public)?;
+        let temp = self.write_temp(bytes, access)?;
+        match rustix::fs::renameat(&self.root, &temp.rel, &parent, name) {
+            Ok(()) => Ok(()),
+            Err(errno) if is_resource(errno) => {
+                self.discard(&temp);
+                Err(self.clean(rel, Operation::Rename, errno))
+            }
+            Err(errno) => Err(self.uncertain(rel, Operation::Rename, errno)),
+        }
+    }
+
     /// The bytes of a file, or none if there is no such name. Every other failure is an error, also one of
     /// a directory above it: absent is not unreadable.
     ///

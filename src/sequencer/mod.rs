@@ -11,6 +11,7 @@
 
 mod batch;
 mod law;
+mod orphans;
 mod plan;
 mod queue;
 mod reading;
@@ -28,13 +29,13 @@ mod tests;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch, BatchError};
 pub use law::{Kept, Law, Outcome, Piece, Rejected, Tick};
+pub use orphans::Orphans;
 pub use plan::{Edge, EdgeError, Plan};
 pub use queue::{
     Coming, Intake, Later, NotLogged, QUESTIONS_MAX, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, RESERVED_BYTES_MAX,
     RESERVED_ENTRIES_MAX, Reply,
 };
 pub use reading::answer;
-pub use recover::Orphans;
 pub use refusal::RecoverError;
 pub use registry_law::{Cut, CutPath, CutThread, RegistryLaw};
 pub use run::{Fatal, has_room};

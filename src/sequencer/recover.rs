@@ -4,8 +4,6 @@
 //! batch by batch, each under the name that the last one leads to; never from a listing. A batch is
 //! believed because it replays. Nothing is served before this is done.
 
-use std::collections::HashSet;
-
 use undersigned_tlog::checkpoint::SignedCheckpoint;
 use undersigned_tlog::edge::{Extension, Frontier};
 use undersigned_tlog::hash::{Hash, leaf_hash};
@@ -14,23 +12,15 @@ use undersigned_tlog::tree::{TreeSize, consistency_proof, verify_consistency};
 
 use super::batch::{Batch, BatchError};
 use super::law::Law;
+use super::orphans::{self, Orphans};
 use super::plan::{Edge, EdgeError};
 use super::refusal::RecoverError;
 use super::{settle, snapshot};
 use crate::clock::Clock;
 use crate::signer::{Head, Signer};
-use crate::store::{LIST_NAMES_MAX, Name, Prefix, Store};
+use crate::store::{Name, Prefix, Store};
 use crate::telemetry::long_step::LongStep;
 use crate::tiles::{ReadError, read_bundle, read_tile};
-
-/// What becomes of blobs that no entry names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Orphans {
-    /// The last end was in order: there are none.
-    None,
-    /// The last end was not: they are looked for and deleted.
-    Sweep,
-}
 
 /// A log that may be extended.
 #[derive(Debug)]
@@ -65,26 +55,15 @@ pub(crate) fn recover<L: Law>(
         Some(settled) => (settled, read_edge(store, settled)?),
         None => begin_unsettled(store, newest_signed, published)?,
     };
-    // Orphans are known by the entries that do not name them, which then have to be read anyway.
-    let begin = match orphans {
-        Orphans::None => snapshot::resume(store, law, from)?,
-        Orphans::Sweep => Frontier::new(),
-    };
+    let begin = snapshot::resume(store, law, from)?;
     let snapshot = begin.size();
-    let mut named = HashSet::new();
-    let mut note = |law: &L, entry: &[u8]| {
-        if orphans == Orphans::Sweep {
-            named.extend(law.blobs(entry));
-        }
-    };
-    replay_settled(store, law, begin, from, &mut note)?;
+    replay_settled(store, law, begin, from)?;
     if guard.size <= from.size {
         check_extends(store, guard, from)?;
     }
     let mut batches = 0;
     while let Some((name, batch)) = next_batch(store, &edge, signed_size)? {
         edge = apply_batch(store, law, &edge, guard, signed_size, &name, &batch)?;
-        batch.entries.iter().for_each(|entry| note(law, entry));
         batches += 1;
         check_clock(law, clock)?;
     }
@@ -108,7 +87,7 @@ pub(crate) fn recover<L: Law>(
         store.put_marker(&settle::marker(), &settle::encode(head))?;
     }
     if orphans == Orphans::Sweep {
-        sweep(store, &named)?;
+        orphans::sweep(store, law, head.size)?;
     }
     warn_of_strays(store, head)?;
     Ok(Recovered { edge, signed, batches, snapshot })
@@ -144,29 +123,6 @@ fn warn_of_strays(store: &dyn Store, head: Head) -> Result<(), RecoverError> {
     Ok(())
 }
 
-/// Deletes blobs that no entry names: a process ended between storing them and committing their batch.
-fn sweep(store: &dyn Store, named: &HashSet<Hash>) -> Result<(), RecoverError> {
-    let mut after: Option<Name> = None;
-    let mut swept = 0u64;
-    loop {
-        let page = store.list(&Prefix::blobs(), after.as_ref(), LIST_NAMES_MAX)?;
-        for name in &page {
-            if name.blob_hash().is_some_and(|hash| !named.contains(&hash)) {
-                store.delete(name)?;
-                swept += 1;
-            }
-        }
-        match page.last() {
-            Some(last) if page.len() == LIST_NAMES_MAX => after = Some(last.clone()),
-            _ => break,
-        }
-    }
-    if swept > 0 {
-        tracing::info!(swept, "deleted blobs that no entry names");
-    }
-    Ok(())
-}
-
 /// The newest entry may lie ahead of the clock by so much and no more.
 fn check_clock<L: Law>(law: &L, clock: &dyn Clock) -> Result<(), RecoverError> {
     match law.received().saturating_sub(clock.now()?) {
@@ -185,7 +141,6 @@ fn replay_settled<L: Law>(
     law: &mut L,
     begin: Frontier,
     head: Head,
-    note: &mut dyn FnMut(&L, &[u8]),
 ) -> Result<(), RecoverError> {
     let size = head.size;
     let tiles = |source| RecoverError::Tiles { size, source };
@@ -204,7 +159,6 @@ fn replay_settled<L: Law>(
         frontier = extension.frontier;
         for (index, entry) in (first..).zip(entries) {
             law.follow(&entry, true).map_err(|reason| RecoverError::Entry { index, reason })?;
-            note(law, &entry);
         }
         step.at(frontier.size().get(), size.get().saturating_sub(frontier.size().get()));
     }

@@ -9,11 +9,12 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use undersigned_registry::json::INTEGER_MAX;
-use undersigned_tlog::hash::sha256;
+use undersigned_tlog::hash::{Hash, sha256};
 use undersigned_tlog::tree::ProveError;
 
 use super::batch::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Batch};
 use super::law::{Law, Outcome, Rejected, Tick};
+use super::orphans::NewBlobs;
 use super::plan::{Edge, EdgeError, Plan};
 use super::queue::{Intake, Later, NotLogged, Taken, Waiting};
 use super::settle::Written;
@@ -98,6 +99,7 @@ pub(crate) struct Sequencer<L: Law> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) applied: SyncSender<ToPublish<L>>,
     pub(crate) written: SyncSender<Written>,
+    pub(crate) new_blobs: NewBlobs,
 }
 
 /// Where the answer to a submission goes.
@@ -305,11 +307,14 @@ impl<L: Law> Sequencer<L> {
     ///
     /// A crash before it leaves blobs that nothing names; a crash after it leaves a committed batch that
     /// the next start applies.
-    fn commit(&self, batch: &Batch, blobs: &[Vec<u8>], watch: &mut Watch) -> Result<Committed, Fatal> {
+    fn commit(&mut self, batch: &Batch, blobs: &[Vec<u8>], watch: &mut Watch) -> Result<Committed, Fatal> {
         if !has_room(self.store.as_ref()) {
             return Ok(Committed::No(Later::Storage));
         }
-        let written = self.store_blobs(blobs).and_then(|()| {
+        let hashes: Vec<Hash> = blobs.iter().map(|blob| sha256(&[blob])).collect();
+        let new = self.new_blobs.list(self.store.as_ref(), batch.old.size, &hashes);
+        let (new, listed) = new.map_or_else(|error| (Vec::new(), Err(error.into())), |new| (new, Ok(())));
+        let written = listed.and_then(|()| self.store_blobs(blobs)).and_then(|()| {
             watch.lap("blobs");
             let name = Name::batch(batch.old.size.get());
             let bytes = batch.encode().map_err(|error| Fatal::Law(error.to_string()))?;
@@ -329,10 +334,23 @@ impl<L: Law> Sequencer<L> {
             }
             Err(Fatal::Store(error @ StoreError::Refused { .. })) => {
                 tracing::error!(%error, "nothing committed; intake is closed until there is room");
+                self.delete_new_blobs(&new)?;
                 Ok(Committed::No(Later::Storage))
             }
             Err(fatal) => Err(fatal),
         }
+    }
+
+    /// The batch that they came with was not committed, and no other entry names them.
+    fn delete_new_blobs(&self, new: &[Name]) -> Result<(), Fatal> {
+        for name in new {
+            match self.store.delete(name) {
+                Ok(()) => {}
+                Err(error) if error.is_fatal() => return Err(error.into()),
+                Err(error) => tracing::warn!(%error, "a blob that no entry names stays"),
+            }
+        }
+        Ok(())
     }
 
     /// A blob is named by its hash, so whatever else stands under its name is damage, and the right bytes

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use undersigned_tlog::tree::TreeSize;
 
 use super::law::Law;
+use super::orphans::{NewBlobs, Orphans};
 use super::queue::Intake;
-use super::recover::{self, Orphans};
+use super::recover;
 use super::refusal::RecoverError;
 use super::run::{Fatal, Sequencer};
 use super::settle::{self, SettleError};
@@ -112,8 +113,16 @@ pub(super) fn start_at_pace<L: Law>(
         pace,
         newest: Arc::clone(&newest),
     };
-    let sequencer =
-        Sequencer { law, edge: recovered.edge, signer, store: Arc::clone(&store), clock, applied, written };
+    let sequencer = Sequencer {
+        law,
+        edge: recovered.edge,
+        signer,
+        store: Arc::clone(&store),
+        clock,
+        applied,
+        written,
+        new_blobs: NewBlobs::new(),
+    };
     // Dropped by whichever loop ends first: the receiver then sees that the log has stopped.
     let (stop_sender, stopped) = watch::channel(false);
     let stop_sender = Arc::new(stop_sender);

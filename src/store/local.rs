@@ -190,6 +190,12 @@ impl Store for LocalStore {
         replaced.map_err(|error| writing(name, error))
     }
 
+    fn put_hint(&self, name: &Name, bytes: &[u8]) -> Result<(), StoreError> {
+        check_use(name.kind().may_put_marker(), name, "put_hint")?;
+        let replaced = self.writable(name)?.replace_visible(name.as_str(), bytes, Access::Secret);
+        replaced.map_err(|error| writing(name, error))
+    }
+
     fn list(&self, prefix: &Prefix, after: Option<&Name>, limit: usize) -> Result<Vec<Name>, StoreError> {
         let limit = limit.min(LIST_NAMES_MAX);
         let after = after.map_or("", Name::as_str);

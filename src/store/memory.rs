@@ -215,6 +215,14 @@ impl Store for MemoryStore {
         })
     }
 
+    fn put_hint(&self, name: &Name, bytes: &[u8]) -> Result<(), StoreError> {
+        check_use(name.kind().may_put_marker(), name, "put_hint")?;
+        self.write(name, |state| {
+            state.put(name, bytes, false);
+            Ok(())
+        })
+    }
+
     fn list(&self, prefix: &Prefix, after: Option<&Name>, limit: usize) -> Result<Vec<Name>, StoreError> {
         let limit = limit.min(LIST_NAMES_MAX);
         self.read(prefix.as_str(), |state| {

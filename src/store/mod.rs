@@ -101,6 +101,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Any; see the variants.
     fn put_marker(&self, name: &Name, bytes: &[u8]) -> Result<(), StoreError>;
 
+    /// Replaces a small private object without waiting for a disk: the end of the process leaves the old one or
+    /// this one, whole; a power cut may leave any older one, or a torn one.
+    ///
+    /// # Errors
+    /// Any; see the variants.
+    fn put_hint(&self, name: &Name, bytes: &[u8]) -> Result<(), StoreError>;
+
     /// The first names below `prefix` in byte order, after `after` if given, at most `limit` and at most
     /// [`LIST_NAMES_MAX`]. What lies there without being a name of ours is left out. Never the source of
     /// the head: that is found by asking for names.

@@ -46,6 +46,29 @@ fn names(store: &dyn Store, prefix: &Prefix) -> Vec<String> {
 }
 
 #[test]
+fn a_hint_is_replaced_whole_and_a_power_cut_may_take_it() {
+    on_every_store(|store| {
+        let hint = private("hint");
+        for bytes in [&b"one"[..], b"", b"two"] {
+            store.put_hint(&hint, bytes).expect("replaced");
+            assert_eq!(read(&*store, &hint).as_deref(), Some(bytes));
+        }
+        for name in [Name::batch(0), Name::checkpoint(), blob(1), tile("tile/0/000")] {
+            let refused = store.put_hint(&name, b"");
+            assert!(matches!(refused, Err(StoreError::Misuse { .. })), "{name}");
+        }
+    });
+    let store = MemoryStore::new();
+    for (cut, left) in
+        [(PowerCut::None, Some(&b"one!"[..])), (PowerCut::Torn, Some(b"on")), (PowerCut::Absent, None)]
+    {
+        store.put_hint(&private("hint"), b"one!").expect("replaced");
+        store.restart(cut);
+        assert_eq!(store.get(&private("hint")).expect("readable").as_deref(), left);
+    }
+}
+
+#[test]
 fn create_gives_a_name_its_bytes_once() {
     on_every_store(|store| {
         for name in [Name::batch(0), Name::batch(u64::MAX), blob(1), private("a/b/c")] {

@@ -99,6 +99,11 @@ fn records(running: &Running<RegistryLaw>) -> Records {
     all.unwrap().blocking_recv().unwrap()
 }
 
+/// A fault at every call, the kinds in turns: another run puts another step of the loops at a call anyway.
+fn faults(calls: u64) -> impl Iterator<Item = (u64, Fault)> {
+    (0..calls).zip([Fault::Refused, Fault::Happened, Fault::Lost].into_iter().cycle())
+}
+
 /// The same submissions in a log that never had a snapshot nor another start.
 fn unbroken(submissions: &[Submission]) -> (Head, Records) {
     let log = Log::new();
@@ -245,23 +250,73 @@ fn every_fault_around_a_snapshot_is_survived() {
     whole.run(OFTEN, &script.submissions);
     let calls = whole.store.calls();
     let expected = unbroken(&script.submissions);
-    for fault in [Fault::Refused, Fault::Happened, Fault::Lost] {
-        for call in 0..calls {
-            let what = format!("{fault:?} at call {call}");
-            let log = Log::new();
-            log.store.fail_call(call, fault);
-            if let Ok(running) = log.start(OFTEN, Orphans::None) {
-                submit(&running, &script.submissions);
-                // It may have stopped by itself; that is what a restart is for.
-                let _ = running.stop();
-            }
-            log.store.restart(if call % 2 == 0 { PowerCut::None } else { PowerCut::Torn });
-            let running = log.start(OFTEN, Orphans::None).unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert!(submit(&running, &script.submissions), "{what}: the log goes on");
-            running.stop().unwrap_or_else(|error| panic!("{what}: {error}"));
-            check_harmless(&log, &expected, &what);
+    for (call, fault) in faults(calls) {
+        let what = format!("{fault:?} at call {call}");
+        let log = Log::new();
+        log.store.fail_call(call, fault);
+        if let Ok(running) = log.start(OFTEN, Orphans::None) {
+            submit(&running, &script.submissions);
+            // It may have stopped by itself; that is what a restart is for.
+            let _ = running.stop();
         }
+        log.store.restart(if call % 2 == 0 { PowerCut::None } else { PowerCut::Torn });
+        let running = log.start(OFTEN, Orphans::None).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(submit(&running, &script.submissions), "{what}: the log goes on");
+        running.stop().unwrap_or_else(|error| panic!("{what}: {error}"));
+        check_harmless(&log, &expected, &what);
     }
+}
+
+/// All blobs in a store.
+fn blobs(store: &MemoryStore) -> Vec<Name> {
+    store.list(&Prefix::blobs(), None, 1_000).unwrap()
+}
+
+#[test]
+fn blobs_of_a_batch_that_was_not_committed_are_swept_and_no_others() {
+    // SO-31, and SO-16: also at once where it was refused.
+    let script = Script::new(ORIGIN, 2);
+    let whole = Log::new();
+    whole.run(NEVER, &script.submissions);
+    let calls = whole.store.calls();
+    let expected = blobs(&whole.store);
+    for (call, fault) in faults(calls) {
+        let what = format!("{fault:?} at call {call}");
+        let log = Log::new();
+        log.store.fail_call(call, fault);
+        if let Ok(running) = log.start(NEVER, Orphans::None) {
+            submit(&running, &script.submissions);
+            let _ = running.stop();
+        }
+        log.store.restart(PowerCut::None);
+        let running = log.start(NEVER, Orphans::Sweep).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let size = running.published().borrow().head.size.get();
+        running.stop().unwrap();
+        let answered = Log::new();
+        answered.run(NEVER, &script.submissions[..usize::try_from(size).unwrap()]);
+        assert_eq!(blobs(&log.store), blobs(&answered.store), "{what}: the blobs of {size} entries");
+        log.run(NEVER, &script.submissions);
+        assert_eq!(blobs(&log.store), expected, "{what}: the log goes on");
+    }
+}
+
+#[test]
+fn a_list_of_blobs_that_lies_far_back_is_not_believed() {
+    // SO-31: what a power cut brought back may name blobs of any entry since.
+    let script = Script::new(ORIGIN, 7);
+    let log = Log::new();
+    log.run(NEVER, &script.submissions);
+    let all = blobs(&log.store);
+    let list = |old_size: u64| {
+        let hashes: Vec<String> =
+            all.iter().filter_map(Name::blob_hash).map(|hash| format!("\"{hash}\"")).collect();
+        let line = format!("{{\"blobs\":[{}],\"old_size\":{old_size}}}\n", hashes.join(","));
+        log.store.plant(&Name::private("new-blobs").unwrap(), Some(line.as_bytes()));
+        log.start(NEVER, Orphans::Sweep).unwrap().stop().unwrap();
+        blobs(&log.store).len()
+    };
+    assert_eq!(list(1 << 40), all.len(), "of a longer log");
+    assert_eq!(list(0), all.len(), "all are named by the entries behind it");
 }
 
 #[test]
