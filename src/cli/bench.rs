@@ -14,6 +14,7 @@ mod proved;
 mod reads;
 mod say;
 mod server;
+mod starting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use load::{Figures, Load, LoadError};
 use population::{Population, Wanted};
 use reads::Proofs;
 use server::Server;
+use starting::Starts;
 
 const EXAMPLE: &str = "Example:
   undersigned bench
@@ -60,6 +62,9 @@ pub(super) struct Args {
     /// Endorsements that stand already when the first row begins
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     endorsed: u64,
+    /// Different names among the organisations, which each blob is stored for [default: each has its own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    names: Option<u64>,
     /// Empty folder for the registry, removed at the end [default: one among the temporary files]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -101,6 +106,7 @@ struct Report {
     /// Keys and values a second; `index_inserts_per_entry` of `setup` go to an entry.
     sled_raw_inserts_per_second: f64,
     tile_reads_per_second: f64,
+    starts: Starts,
     setup: Setup,
     machine: Machine,
 }
@@ -135,7 +141,10 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     output.line(format!("signature checks   {verify_strict:>10.0}/s on one core (Ed25519, strict)"));
 
     let begun = Instant::now();
-    let wanted = Wanted { parties: args.parties, endorsed: args.endorsed, rows: args.clients.len() };
+    // The last two are for the first receipt after each start.
+    let rows = args.clients.len().saturating_add(2);
+    let names = args.names.unwrap_or(u64::MAX);
+    let wanted = Wanted { parties: args.parties, endorsed: args.endorsed, names, rows };
     let mut population = Population::make(&folder.path, &wanted, output)?;
     let mut setup = Setup {
         parties: args.parties,
@@ -189,7 +198,8 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     let drain = indexing::drain(server.address())?;
     let read = reads::measure(server.address(), &population, drain.size, reads::READ_TIME.min(row_time))?;
     let rss_bytes_max = server.rss_bytes_max()?;
-    server.stop()?;
+    let program = args.server.as_deref();
+    let starts = starting::measure(server, program, &mut population, args.clients.len(), output)?;
     let entries = population.entries();
     let stored_bytes = folder.stored_bytes()?;
     let verify_time = offline::VERIFY_TIME.min(row_time);
@@ -212,6 +222,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
         index_rebuild_entries_per_second: rebuilt.entries_per_second,
         sled_raw_inserts_per_second: rebuilt.raw_inserts_per_second,
         tile_reads_per_second: read.tiles,
+        starts,
         setup,
         machine: machine(),
     };

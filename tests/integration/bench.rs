@@ -25,6 +25,7 @@ const KEYS: &[&str] = &[
     "index_rebuild_entries_per_second",
     "sled_raw_inserts_per_second",
     "tile_reads_per_second",
+    "starts",
     "setup",
     "machine",
 ];
@@ -39,7 +40,7 @@ fn keys(value: &serde_json::Value) -> BTreeSet<&str> {
 fn every_figure_is_there_and_stands_on_receipts_that_verify() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("bench");
-    let parties = ["--parties", "300", "--endorsed", "40"];
+    let parties = ["--parties", "300", "--endorsed", "40", "--names", "7"];
     let rest = ["--clients", "1,4", "--seconds", "1", "--data", data.to_str().unwrap()];
     let output = bench(&[&parties[..], &rest[..]].concat());
     let said = String::from_utf8(output.stderr).unwrap();
@@ -54,6 +55,12 @@ fn every_figure_is_there_and_stands_on_receipts_that_verify() {
     assert_eq!(keys(proofs), BTreeSet::from(["inclusion", "consistency", "count", "absent"]));
     assert!(proofs.as_object().unwrap().values().all(|rate| rate.as_f64().unwrap() > 0.0), "{proofs}");
     assert!(report["setup"]["index_inserts_per_entry"].as_f64().unwrap() > 2.0, "{report}");
+    let starts = &report["starts"];
+    assert_eq!(keys(starts), BTreeSet::from(["after_kill", "after_end", "end_seconds"]));
+    for start in [&starts["after_kill"], &starts["after_end"]] {
+        assert!(start["receipt_seconds"].as_f64() <= start["proof_seconds"].as_f64(), "{starts}");
+        assert!(start["replayed_entries"].as_u64() >= report["setup"]["entries"].as_u64(), "{starts}");
+    }
     let rows = report["receipts"].as_array().unwrap();
     assert_eq!(rows.iter().map(|row| row["clients"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 4]);
     for row in rows {
@@ -63,8 +70,8 @@ fn every_figure_is_there_and_stands_on_receipts_that_verify() {
         assert!(row["per_second"].as_f64().unwrap() > 0.0, "{row}");
         assert!(row["p50_ms"].as_f64().unwrap() <= row["p99_ms"].as_f64().unwrap(), "{row}");
     }
-    // Genesis, the statement, three versions, then organisations and endorsements.
-    assert_eq!(report["setup"]["entries"], 1 + 1 + 3 + 300 + 40);
+    // Genesis, the statement, five versions, then organisations and endorsements.
+    assert_eq!(report["setup"]["entries"], 1 + 1 + 5 + 300 + 40);
     assert!(report["stored_bytes_per_entry"].as_u64().unwrap() > 0, "{report}");
     assert!(!data.exists(), "the benchmark takes its folder away");
 }

@@ -36,6 +36,8 @@ const SLUG: &str = "bench";
 pub(super) struct Wanted {
     pub(super) parties: u64,
     pub(super) endorsed: u64,
+    /// How many different names they have; more than there are parties: each its own.
+    pub(super) names: u64,
     pub(super) rows: usize,
 }
 
@@ -77,7 +79,8 @@ impl Population {
         let (statement, versions) = publish(&handle, &born.registry, &operator, wanted.rows)?;
         let registry = &born.registry;
         let parties = fill(&handle, wanted.parties, "organisations", output, &|number| {
-            made(&entering(registry, number), &key(number), vec![name(number)])
+            let name = name(number % wanted.names.max(1));
+            made(&entering(registry, number, &name), &key(number), vec![name])
         })?;
         let parties: Vec<PartyId> = parties.into_iter().map(|hash| PartyId(hash.0)).collect();
         let first = versions.first().copied().ok_or_else(|| CliError::fault("no version was published"))?;
@@ -244,10 +247,10 @@ fn party_at(parties: &[PartyId], number: u64) -> Result<PartyId, CliError> {
         .ok_or_else(|| CliError::fault(format!("there is no organisation {number}")))
 }
 
-fn entering(registry: &RegistryId, number: u64) -> Event {
+fn entering(registry: &RegistryId, number: u64, name: &[u8]) -> Event {
     let key = key(number);
     let party = NewParty {
-        names: vec![("en".to_owned(), String::from_utf8_lossy(&name(number)).into_owned())],
+        names: vec![("en".to_owned(), String::from_utf8_lossy(name).into_owned())],
         domain: Some(format!("organisation-{number}.example")),
         keys: vec![(Role::Admin, &key)],
         invitation: None,

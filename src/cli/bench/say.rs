@@ -44,6 +44,18 @@ pub(super) fn say(report: &Report, output: Output) {
         inserts / report.sled_raw_inserts_per_second,
         report.setup.index_inserts_per_entry
     ));
+    for (name, start) in
+        [("start after a kill", &report.starts.after_kill), ("start after an end", &report.starts.after_end)]
+    {
+        output.line(format!(
+            "{name} {:>10.2} s to the first receipt, {:.2} s to the first proof; {} entries replayed, {} MB",
+            start.receipt_seconds,
+            start.proof_seconds,
+            start.replayed_entries,
+            start.rss_bytes_max / 1_000_000
+        ));
+    }
+    output.line(format!("end in order       {:>10.2} s", report.starts.end_seconds));
     let machine = &report.machine;
     output.line(format!(
         "machine            {} cores, {}, {}",
