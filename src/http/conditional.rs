@@ -1,9 +1,8 @@
 //! Caching: a validator on every answer that can be asked for again, 304 for whoever has it, compression.
 //!
-//! The validator is the hash of the answer's bytes, so that it needs no knowledge of what it validates and
-//! cannot be wrong: an answer bound to a tree size changes all the same when a text of it is erased, and
-//! then caches must follow. It is weak, because the same answer may go out compressed. Making the answer
-//! costs as much as without it; what is saved is the way.
+//! The validator is the hash of the answer's bytes (`read::validator`): an answer bound to a tree size changes
+//! all the same when a text of it is erased, and then caches must follow. Making the answer costs as much as
+//! without it; what is saved is the way. Tiles come with theirs.
 //!
 //! Nothing here is secret and no answer carries what another client sent, so that the length of a
 //! compressed answer tells nothing (BREACH). Hashes do not compress; what is sent as bytes (tiles, bundles,
@@ -16,12 +15,9 @@ use axum::response::{IntoResponse as _, Response};
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{And, NotForContentType, Predicate as _, SizeAbove};
-use undersigned_tlog::hash::sha256;
 
 use super::problem::Problem;
-
-/// Digits of the hash in a validator: 128 bits.
-const VALIDATOR_DIGITS: usize = 32;
+use crate::read::validator::validator;
 
 /// Answers below this are sent as they are: in a packet of 1,500 bytes there is nothing to win.
 const COMPRESS_BYTES_MIN: usize = 1_024;
@@ -60,31 +56,33 @@ pub(super) async fn validated(asked: Asked, mut response: Response) -> Response 
     if !reads || response.status() != StatusCode::OK || !is_whole {
         return response;
     }
-    let (mut parts, body) = response.into_parts();
-    // The body lies in memory already, whatever its length.
-    let bytes = match axum::body::to_bytes(body, usize::MAX).await {
-        Ok(bytes) => bytes,
-        Err(error) => return Problem::internal(&error).into_response(),
-    };
-    // Said here, because a 304 says it too and has no body to compress any more.
-    if bytes.len() >= COMPRESS_BYTES_MIN
-        && parts.headers.get(header::CONTENT_TYPE).is_none_or(|media| media != BYTES)
-    {
-        parts.headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if !response.headers().contains_key(header::ETAG) {
+        let (mut parts, body) = response.into_parts();
+        // The body lies in memory already, whatever its length.
+        let bytes = match axum::body::to_bytes(body, usize::MAX).await {
+            Ok(bytes) => bytes,
+            Err(error) => return Problem::internal(&error).into_response(),
+        };
+        // Said here, because a 304 says it too and has no body to compress any more.
+        if bytes.len() >= COMPRESS_BYTES_MIN
+            && parts.headers.get(header::CONTENT_TYPE).is_none_or(|media| media != BYTES)
+        {
+            parts.headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        parts.headers.insert(header::ETAG, validator(&bytes));
+        response = Response::from_parts(parts, Body::from(bytes));
     }
-    let hash = sha256(&[&bytes]).to_hex();
-    let validator = format!("W/\"{}\"", hash.get(..VALIDATOR_DIGITS).unwrap_or(&hash));
-    let Ok(etag) = validator.parse::<ETag>() else { return Response::from_parts(parts, Body::from(bytes)) };
-    let is_known = has.is_some_and(|has| !has.precondition_passes(&etag));
-    parts.headers.typed_insert(etag);
-    if !is_known {
-        return Response::from_parts(parts, Body::from(bytes));
+    let is_known = has.is_some_and(|has| {
+        response.headers().typed_get::<ETag>().is_some_and(|etag| !has.precondition_passes(&etag))
+    });
+    if is_known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        for about_the_body in [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_DISPOSITION] {
+            response.headers_mut().remove(about_the_body);
+        }
+        *response.body_mut() = Body::empty();
     }
-    parts.status = StatusCode::NOT_MODIFIED;
-    for about_the_body in [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_DISPOSITION] {
-        parts.headers.remove(about_the_body);
-    }
-    Response::from_parts(parts, Body::empty())
+    response
 }
 
 /// Compresses texts with gzip for whoever takes it. Better methods win little on hashes and cost more.

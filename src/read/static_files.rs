@@ -9,7 +9,8 @@
 //! The checkpoint is the one that those tiles belong to, not the file of that name: the file is replaced
 //! a moment earlier, and who read it then would be refused the tiles that it names.
 //!
-//! Reads never wait for writes. They run where blocking is allowed, a bounded number at a time.
+//! Reads never wait for writes. They run where blocking is allowed, a bounded number at a time; whole tiles and
+//! bundles that were read lately are answered from memory (`kept`).
 //!
 //! Not here: compression, the mirror's prefix (nest the router), and the text of errors: the caller gives a
 //! function that makes it.
@@ -21,8 +22,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::middleware::map_response;
@@ -34,11 +35,19 @@ use undersigned_tlog::hash::HASH_BYTES;
 use undersigned_tlog::tile::{BundleReader, TileCoordinate, TilePath, Width, entries_width, width_of};
 use undersigned_tlog::tree::TreeSize;
 
+use super::validator::validator;
 use crate::store::{Name, Store, StoreError};
 use crate::telemetry::meters;
+use kept::{Found, Kept};
+
+mod kept;
 
 /// Reads at a time; each holds a thread and at most one bundle of 16.8 MiB, usually one of 0.2 MiB.
 pub const READS_MAX: usize = 64;
+/// Whole tiles of hashes in memory: 2,048, those above half a million entries.
+pub const HASHES_KEPT_BYTES_MAX: usize = 16 << 20;
+/// Whole bundles in memory: some 160 of 0.2 MiB.
+pub const BUNDLES_KEPT_BYTES_MAX: usize = 32 << 20;
 /// Time that a request waits for its turn to read.
 pub const READ_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -93,7 +102,12 @@ pub struct StaticFiles {
 impl StaticFiles {
     /// The routes `/checkpoint`, `/tile/...` and `/blobs/...`, to be merged or nested.
     pub fn router(self) -> Router {
-        let files = Files { files: self, turns: Arc::new(Semaphore::new(READS_MAX)) };
+        let files = Files {
+            files: self,
+            turns: Arc::new(Semaphore::new(READS_MAX)),
+            hashes: Arc::new(Kept::new(HASHES_KEPT_BYTES_MAX)),
+            bundles: Arc::new(Kept::new(BUNDLES_KEPT_BYTES_MAX)),
+        };
         Router::new()
             .route("/checkpoint", get(checkpoint).fallback(method))
             .route("/tile/{*path}", get(tile).fallback(method))
@@ -108,6 +122,10 @@ struct Files {
     files: StaticFiles,
     /// One permit for each read at a time.
     turns: Arc<Semaphore>,
+    /// Whole tiles of hashes that were read.
+    hashes: Arc<Kept>,
+    /// Whole bundles that were read.
+    bundles: Arc<Kept>,
 }
 
 async fn checkpoint(State(files): State<Files>) -> Response {
@@ -116,11 +134,17 @@ async fn checkpoint(State(files): State<Files>) -> Response {
 }
 
 async fn tile(State(files): State<Files>, uri: Uri) -> Response {
-    let read = match parse_tile(uri.path()) {
-        Some(path) => files.read(move |files| read_tile(files, &path)).await,
+    let found = match parse_tile(uri.path()) {
+        Some(path) => files.tile(path).await,
         None => Err(StaticProblem::NotFound),
     };
-    files.answer(read, [(CONTENT_TYPE, OCTET_STREAM), (CACHE_CONTROL, TILE_CACHE)])
+    match found {
+        Ok(Found { bytes, validator }) => {
+            let headers = [(CONTENT_TYPE, OCTET_STREAM), (CACHE_CONTROL, TILE_CACHE), (ETAG, validator)];
+            files.answer(Ok(bytes), headers)
+        }
+        Err(problem) => files.problem(problem),
+    }
 }
 
 async fn blob(State(files): State<Files>, uri: Uri) -> Response {
@@ -138,11 +162,31 @@ async fn method(State(files): State<Files>) -> Response {
 }
 
 impl Files {
+    /// A tile or bundle, from memory or from the store.
+    async fn tile(&self, path: TilePath) -> Result<Found, StaticProblem> {
+        let kept = match path {
+            TilePath::Hashes { .. } => &self.hashes,
+            TilePath::Entries { .. } => &self.bundles,
+        };
+        // It was published when it was read, and what is published stays.
+        if let Some(found) = kept.find(&path) {
+            return Ok(found);
+        }
+        let kept = Arc::clone(kept);
+        self.read(move |files| {
+            let bytes = read_tile(files, &path)?;
+            let found = Found { validator: validator(&bytes), bytes };
+            kept.keep(&path, &found);
+            Ok(found)
+        })
+        .await
+    }
+
     /// Waits for a turn, then reads on a thread that may block.
-    async fn read(
+    async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&StaticFiles) -> Result<Bytes, StaticProblem> + Send + 'static,
-    ) -> Result<Bytes, StaticProblem> {
+        read: impl FnOnce(&StaticFiles) -> Result<T, StaticProblem> + Send + 'static,
+    ) -> Result<T, StaticProblem> {
         let waiting = meters::QUEUE_DEPTH.one_more(&["reads"]);
         let Ok(Ok(turn)) = timeout(READ_WAIT_MAX, Arc::clone(&self.turns).acquire_owned()).await else {
             return Err(StaticProblem::Busy);

@@ -214,6 +214,47 @@ fn a_torn_tile_is_never_served() {
 }
 
 #[test]
+fn a_whole_tile_is_read_once_and_a_partial_one_each_time() {
+    let site = Site::with_size(300);
+    let tiles = [
+        ("tile/0/000", full_hashes(), true),
+        ("tile/entries/000", bundle(256), true),
+        ("tile/0/001.p/44", hashes(44), false),
+        ("tile/entries/001.p/44", bundle(44), false),
+    ];
+    for (path, bytes, is_kept) in tiles {
+        site.put(path, &bytes);
+        let asked = format!("/{path}");
+        let first = site.get(&asked).headers.get(ETAG).cloned();
+        assert_eq!(first, Some(validator(&bytes)), "{path}");
+        let calls = site.store.calls();
+        site.check_served(&asked, &bytes);
+        assert_eq!(site.store.calls() == calls, is_kept, "{path}");
+        assert_eq!(site.get(&asked).headers.get(ETAG).cloned(), first, "{path}");
+    }
+}
+
+#[test]
+fn the_oldest_tile_makes_room_and_one_without_room_is_not_kept() {
+    let bytes = Bytes::from(full_hashes());
+    let path = |number: u8| TilePath::parse(&format!("tile/0/00{number}")).expect("a tile path");
+    let found = Found { validator: validator(&bytes), bytes: bytes.clone() };
+    let kept = Kept::new(2 * bytes.len());
+    let held = || [0, 1, 2, 3].map(|number| kept.find(&path(number)).is_some());
+    for number in [0, 1, 0] {
+        kept.keep(&path(number), &found);
+    }
+    assert_eq!(held(), [true, true, false, false], "once more is not twice");
+    kept.keep(&path(2), &found);
+    assert_eq!(held(), [false, true, true, false]);
+    kept.keep(&path(3), &found);
+    assert_eq!(held(), [false, false, true, true]);
+    let small = Kept::new(bytes.len() - 1);
+    small.keep(&path(0), &found);
+    assert!(small.find(&path(0)).is_none());
+}
+
+#[test]
 fn unreadable_is_not_absent() {
     let site = Site::with_size(3);
     for path in ["/tile/0/000.p/3", &format!("/blobs/00/00/{}", "0".repeat(64))] {
