@@ -312,9 +312,15 @@ impl<L: Law> Sequencer<L> {
             return Ok(Committed::No(Later::Storage));
         }
         let hashes: Vec<Hash> = blobs.iter().map(|blob| sha256(&[blob])).collect();
-        let new = self.new_blobs.list(self.store.as_ref(), batch.old.size, &hashes);
-        let (new, listed) = new.map_or_else(|error| (Vec::new(), Err(error.into())), |new| (new, Ok(())));
-        let written = listed.and_then(|()| self.store_blobs(blobs)).and_then(|()| {
+        let new = match self.new_blobs.list(self.store.as_ref(), batch.old.size, &hashes) {
+            Ok(new) => new,
+            Err(error) if error.is_fatal() => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(%error, "nothing committed; intake is closed until blobs can be listed");
+                return Ok(Committed::No(Later::Storage));
+            }
+        };
+        let written = self.store_blobs(blobs).and_then(|()| {
             watch.lap("blobs");
             let name = Name::batch(batch.old.size.get());
             let bytes = batch.encode().map_err(|error| Fatal::Law(error.to_string()))?;
