@@ -753,3 +753,53 @@ impl Index {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    /// Whoever made an entry and whoever reads it write the same keys and values.
+    #[test]
+    fn a_thread_that_is_told_is_the_one_that_is_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let vectors = include_str!("../tests/vectors/registry/logs.json");
+        let vectors: Value = serde_json::from_str(vectors).expect("the vectors are JSON");
+        let mut compared = 0;
+        for (log, vector) in vectors["logs"].as_array().expect("logs").iter().enumerate() {
+            let mut writer = Writer {
+                db: open_empty(&folder.path().join(log.to_string())).expect("an empty index"),
+                reader: Arc::new(LogReader::new(Arc::new(MemoryStore::new()))),
+                threads: Box::new(|_| None),
+                covered: watch::channel(0).0,
+                stop: Arc::default(),
+                pending: HashMap::new(),
+            };
+            for (index, item) in (0u64..).zip(vector["entries"].as_array().expect("entries")) {
+                let bytes = item["entry"].as_str().expect("an entry's text").as_bytes();
+                let entry = parsed(index, bytes).expect("an entry");
+                let (mut read, mut told) = (Chunk::new(), Chunk::new());
+                writer.index_entry(&mut read, index, &entry).expect("what it names is known");
+                let event = entry.envelope.event();
+                let (version, endorses) = match &event.body {
+                    Body::Endorse { version, not_after: None, .. } => (version, true),
+                    Body::Withdraw { version, .. } => (version, false),
+                    _ => continue,
+                };
+                let place = |hash| number(&writer.known(EventHash(hash)).expect("it is known"));
+                let thread = Thread {
+                    event: event_hash(entry.envelope.event_bytes()),
+                    party: place(event.party.expect("a party").0).expect("a number"),
+                    version: place(version.0).expect("a number"),
+                    endorses,
+                };
+                writer.index_thread(&mut told, index, &thread);
+                assert_eq!(told, read, "entry {index} of log {log}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 0, "the vectors have endorsements");
+    }
+}
