@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::routing::get;
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -58,7 +58,8 @@ struct Server {
     runtime: Runtime,
     address: SocketAddr,
     /// Lets `/slow` answer.
-    release: Arc<Notify>,
+    /// A permit lets one slow request go on, whether it waits already or not.
+    release: Arc<Semaphore>,
     /// Told when `/slow` has begun.
     begun: Arc<Notify>,
     shutdown: Option<oneshot::Sender<()>>,
@@ -68,12 +69,12 @@ struct Server {
 impl Server {
     fn start(limits: AcceptLimits) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        let (release, begun) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (release, begun) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()));
         let slow = {
             let (release, begun) = (Arc::clone(&release), Arc::clone(&begun));
             move || async move {
                 begun.notify_one();
-                release.notified().await;
+                release.acquire().await.expect("it is never closed").forget();
                 "slow but honest"
             }
         };
@@ -256,7 +257,7 @@ fn a_request_in_flight_is_not_idle() {
     for _ in 0..5 {
         read_to_close(&mut server.send(HALF_PREFACE));
     }
-    server.release.notify_one();
+    server.release.add_permits(1);
     assert!(read_answer(&mut slow).ends_with("slow but honest"));
 }
 
@@ -284,8 +285,8 @@ fn newcomers_wait_while_we_work_for_all() {
     let error = third.read(&mut [0]).expect_err("no place");
     assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     third.set_read_timeout(Some(PATIENCE)).expect("set");
+    server.release.add_permits(slow.len());
     for mut slow in slow {
-        server.release.notify_one();
         assert!(read_answer(&mut slow).ends_with("slow but honest"), "and nobody else was cut");
     }
     read_answer(&mut third);
@@ -307,7 +308,7 @@ fn a_newcomer_takes_the_place_of_whoever_waits_for_its_client() {
         }
         read_answer(&mut server.send(REQUEST));
         read_to_close(&mut idle);
-        server.release.notify_one();
+        server.release.add_permits(1);
         assert!(read_answer(&mut slow).ends_with("slow but honest"), "work is never cut");
     }
 }
@@ -340,7 +341,7 @@ fn one_address_has_a_part_unless_it_is_a_trusted_proxy() {
     read_answer(&mut other);
     shared.replace(Limits { trusted_proxies: vec!["127.0.0.1".parse().expect("one")], ..limits });
     read_answer(&mut server.send(REQUEST));
-    server.release.notify_one();
+    server.release.add_permits(1);
     assert!(read_answer(&mut slow).ends_with("slow but honest"));
 }
 
@@ -395,7 +396,7 @@ fn a_slow_but_honest_request_finishes_during_the_end() {
     server.begin_shutdown();
     // This one is closed by the end, so the end has reached the connections, and the request is still there.
     read_to_close(&mut half);
-    server.release.notify_one();
+    server.release.add_permits(1);
     let answer = String::from_utf8(read_to_close(&mut stream)).expect("text");
     assert!(answer.ends_with("slow but honest"), "{answer}");
     assert_eq!(server.drained().cut, 0);
