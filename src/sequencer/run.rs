@@ -316,7 +316,7 @@ impl<L: Law> Sequencer<L> {
             Ok(new) => new,
             Err(error) if error.is_fatal() => return Err(error.into()),
             Err(error) => {
-                tracing::error!(%error, "nothing committed; intake is closed until blobs can be listed");
+                tracing::error!(%error, "nothing committed; intake is closed until there is room");
                 return Ok(Committed::No(Later::Storage));
             }
         };
