@@ -21,7 +21,7 @@ use undersigned_registry::verify::Trust;
 
 use super::error::chain;
 use super::output::Output;
-use super::serve::{Endings, bind, notify, raise_descriptor_limit};
+use super::serve::{Endings, bind, notify, raise_descriptor_limit, serving_runtime};
 use super::{CliError, verify};
 use crate::audit::{AuditError, HttpSource, SourceError};
 use crate::http::{self, MirroredLogs};
@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
         }
     };
     raise_descriptor_limit();
-    let runtime = tokio::runtime::Runtime::new().map_err(CliError::fault)?;
+    let runtime = serving_runtime()?;
     let listeners =
         listen.into_iter().map(|address| runtime.block_on(bind(address))).collect::<Result<Vec<_>, _>>()?;
     let endings = runtime.block_on(async { Endings::take() }).map_err(CliError::fault)?;

@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     telemetry::start(settings.log_format, &settings.log);
     raise_descriptor_limit();
     let data = settings.data_folder.clone().ok_or_else(|| CliError::local(NO_DATA_FOLDER))?;
-    let runtime = tokio::runtime::Runtime::new().map_err(CliError::fault)?;
+    let runtime = serving_runtime()?;
     // Bound before recovery, so that an occupied port is told at once; nothing is accepted before it.
     let listener = runtime.block_on(bind(settings.listen))?;
     let admin = settings.admin_listen.map(|address| open_admin(&runtime, address)).transpose()?;
@@ -128,6 +128,19 @@ pub(super) fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "the supervisor cannot be told");
     }
+}
+
+/// Threads that may wait for a disk at the same time. Each keeps memory of its own while it lives, and more than
+/// these do not read faster; what comes beyond waits its turn. Nobody waits for a client on one of them.
+const BLOCKING_THREADS_MAX: usize = 32;
+
+/// What connections are served in.
+pub(super) fn serving_runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
+        .map_err(CliError::fault)
 }
 
 /// Every connection and every file needs a descriptor; the usual soft limit of 1,024 is less than the

@@ -75,7 +75,7 @@ impl NewBlobs {
 }
 
 fn name() -> Result<Name, NameError> {
-    Name::private("new-blobs")
+    Name::private("new-blobs/list")
 }
 
 fn encode(old_size: TreeSize, blobs: &[Hash]) -> Vec<u8> {

@@ -387,6 +387,7 @@ fn each_phase(binary: &Path, root: &Path, _: &mut Table) {
                 undersigned_tlog::hash::sha256(&[format!("Organisation {}", stage.next).as_bytes()]).to_hex();
             let blobs = format!("public/blobs/{}/{}", &hex[..2], &hex[2..4]);
             let (folder, directory) = match phase.as_str() {
+                "list of new blobs" => (&stage.data, "private/new-blobs"),
                 "blobs" => (&stage.data, blobs.as_str()),
                 "batch object" => (&stage.data, "private/batch"),
                 "guard" => (&stage.guard, ""),

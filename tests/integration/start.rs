@@ -380,7 +380,7 @@ fn orphaned_blobs_are_swept_after_an_unclean_end() {
         before.iter().filter_map(|(path, _)| path.file_name()?.to_str().map(|hex| format!("\"{hex}\"")));
     let named: Vec<String> = named.filter(|hex| !hex.contains(&"cd".repeat(32))).collect();
     let list = format!("{{\"blobs\":[{}],\"old_size\":0}}\n", named.join(","));
-    fs::write(registry.data.join("private/new-blobs"), list).unwrap();
+    fs::write(registry.data.join("private/new-blobs/list"), list).unwrap();
     registry.check_starts(&registry.data);
     assert!(!listed.exists(), "the orphan is gone");
     assert!(unlisted.exists(), "a blob that no process listed is nobody's to delete");

@@ -311,7 +311,7 @@ fn a_list_of_blobs_that_lies_far_back_is_not_believed() {
         let hashes: Vec<String> =
             all.iter().filter_map(Name::blob_hash).map(|hash| format!("\"{hash}\"")).collect();
         let line = format!("{{\"blobs\":[{}],\"old_size\":{old_size}}}\n", hashes.join(","));
-        log.store.plant(&Name::private("new-blobs").unwrap(), Some(line.as_bytes()));
+        log.store.plant(&Name::private("new-blobs/list").unwrap(), Some(line.as_bytes()));
         log.start(NEVER, Orphans::Sweep).unwrap().stop().unwrap();
         blobs(&log.store).len()
     };
