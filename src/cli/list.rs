@@ -4,7 +4,7 @@
 //! so that a name in a script from right to left moves nothing else.
 
 use serde_json::json;
-use undersigned_client::{Page, all_pages};
+use undersigned_client::{Page, Signatory, all_pages};
 
 use super::naming::{about_statement, version_id};
 use super::output::{Output, ended_by_time, shown, time};
@@ -106,7 +106,7 @@ fn signatories(
         let rows = found.iter().map(|signatory| {
             vec![
                 shown(&signatory.status),
-                time(signatory.received),
+                time(since(signatory)),
                 signatory.party.to_string(),
                 domain_of(signatory.domain.as_deref()),
                 name_of(&signatory.names),
@@ -125,4 +125,12 @@ fn signatories(
     }
     output.object(&json!({"tree_size": tree_size, "signatories": found}));
     Ok(())
+}
+
+/// Since when it is so: what ended by time did so after its last second, not when it was signed.
+fn since(signatory: &Signatory) -> u64 {
+    match signatory.not_after {
+        Some(last) if signatory.status == "lapsed" => last,
+        _ => signatory.received,
+    }
 }

@@ -33,7 +33,7 @@ fn date_in(seconds: u64) -> String {
 }
 
 /// A pledge that somebody has signed until a second that has passed, and the entries: the endorsement, the tick.
-fn lapsed() -> (Terminal, u64, u64) {
+fn lapsed() -> (Terminal, u64, u64, String) {
     let terminal = Terminal::with_pledge();
     let before = size(&terminal);
     let last = date_in(2);
@@ -42,13 +42,13 @@ fn lapsed() -> (Terminal, u64, u64) {
     while size(&terminal) < before + 2 {
         std::thread::yield_now();
     }
-    (terminal, before, before + 1)
+    (terminal, before, before + 1, last)
 }
 
 /// LA-30 to LA-33 from outside: nobody asks and nobody submits, and still the endorsement ends.
 #[test]
 fn an_idle_log_ends_what_is_over_and_says_so_everywhere() {
-    let (terminal, endorse, tick) = lapsed();
+    let (terminal, endorse, tick, last) = lapsed();
     let client = terminal.server.client();
     let count = client.statement("pledge").unwrap().version.unwrap().count;
     assert_eq!((count.active, count.withdrawn, count.lapsed), (0, 0, 1));
@@ -69,6 +69,8 @@ fn an_idle_log_ends_what_is_over_and_says_so_everywhere() {
     let page = request(&terminal.server, "GET", "/statements/pledge", "Accept: text/html\r\n", b"");
     assert!(page.text().contains("1 ended by time"), "{}", page.text());
 
+    let table = terminal.succeeds("list signatories pledge");
+    assert!(table.contains(&format!("lapsed  {last}")), "since its last second: {table}");
     let party = listed[0].party;
     terminal.succeeds(&format!(
         "prove status pledge --party {party} --policy registry.policy --out s.tlog-proof"
