@@ -29,8 +29,18 @@ const KEYS: &[&str] = &[
     "setup",
     "machine",
 ];
-const ROW_KEYS: &[&str] =
-    &["clients", "seconds", "per_second", "p50_ms", "p99_ms", "refused", "errors", "ran_out", "verified"];
+const ROW_KEYS: &[&str] = &[
+    "clients",
+    "seconds",
+    "per_second",
+    "p50_ms",
+    "p99_ms",
+    "refused",
+    "errors",
+    "ran_out",
+    "server_processor_us",
+    "verified",
+];
 
 fn keys(value: &serde_json::Value) -> BTreeSet<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -70,6 +71,21 @@ impl Server {
             .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
             .map(|kilobytes| kilobytes.saturating_mul(1024))
             .ok_or_else(|| CliError::fault(format!("{path} does not say how much memory was used")))
+    }
+
+    /// The time that all processors have spent for it, in the program and in the kernel.
+    pub(super) fn processor_time(&self) -> Result<Duration, CliError> {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(&path)
+            .map_err(|error| CliError::file("read", std::path::Path::new(&path), &error))?;
+        // The program's name, in brackets, may hold anything; of what follows, user and system time are the
+        // 12th and 13th (proc_pid_stat(5)).
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let ticks = after_name.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks: u64 = ticks
+            .sum::<Result<_, _>>()
+            .map_err(|_| CliError::fault(format!("{path} does not say how much time was used")))?;
+        Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
     }
 
     /// Ends it in order.
