@@ -1,7 +1,8 @@
 //! What happens to every request before and after its route.
 //!
 //! One step for all of it: each layer of its own is a copy of everything below it, made for every request. The
-//! one address that the registry is there for, where signed events come in, is answered without the router.
+//! one address that the registry is there for, where signed events come in, is answered without the router, and so
+//! are the tiles that lie in memory.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use super::query::{NoParameters, Parameters};
 use super::{conditional, cross_origin, door, head, observe, pages, submit};
 use crate::limits::Door;
 use crate::node::Handle;
+use crate::read::static_files::{KeptTiles, TILE_ROUTE};
 
 /// What an answer comes in.
 pub(super) type Answering<T> = Pin<Box<dyn Future<Output = Result<T, Infallible>> + Send>>;
@@ -31,12 +33,13 @@ struct Inside {
     handle: Handle,
     door: Arc<Door>,
     routes: Router,
+    kept: KeptTiles,
 }
 
 impl Around {
     /// Puts it around the routes.
-    pub(super) fn new(handle: Handle, door: Arc<Door>, routes: Router) -> Self {
-        Self(Arc::new(Inside { handle, door, routes }))
+    pub(super) fn new(handle: Handle, door: Arc<Door>, routes: Router, kept: KeptTiles) -> Self {
+        Self(Arc::new(Inside { handle, door, routes, kept }))
     }
 }
 
@@ -79,10 +82,23 @@ impl Inside {
         if self.is_submission(&request) {
             return self.submitted(request).await;
         }
+        if let Some(response) = self.kept_tile(&request) {
+            return response;
+        }
         match self.routes.clone().call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
+    }
+
+    /// What the router and its layers would answer, if it is a tile that lies in memory.
+    fn kept_tile(&self, request: &Request) -> Option<Response> {
+        if *request.method() != Method::GET || !request.uri().path().starts_with("/tile/") {
+            return None;
+        }
+        let mut response = self.kept.answer(request.uri().path())?;
+        observe::note_route(&mut response, TILE_ROUTE);
+        Some(response)
     }
 
     /// Whether the router would lead it to [`submit::submit`]. Parameters are left to the router to refuse.

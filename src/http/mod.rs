@@ -59,7 +59,7 @@ use utoipa_axum::routes;
 
 use crate::limits::{Door, SharedLimits};
 use crate::node::Handle;
-use crate::read::static_files::StaticProblem;
+use crate::read::static_files::{KeptTiles, StaticProblem};
 pub use admin::admin;
 use around::Around;
 pub use mirror::MirroredLogs;
@@ -77,7 +77,7 @@ pub fn mirror(handle: Handle, limits: Arc<SharedLimits>, logs: MirroredLogs) -> 
 
 fn assemble(handle: Handle, limits: Arc<SharedLimits>, beside: Router) -> Router {
     let door = Arc::new(Door::new(limits));
-    let files = mirror::static_files(&handle);
+    let (files, kept) = (mirror::static_files(&handle), KeptTiles::default());
     let people = handle.clone();
     let (api, _) = routes().split_for_parts();
     let api = pages::router()
@@ -97,7 +97,7 @@ fn assemble(handle: Handle, limits: Arc<SharedLimits>, beside: Router) -> Router
         )
         .with_state(handle);
     let all = api
-        .merge(files.router().merge(beside).layer(from_fn(observe::routed)))
+        .merge(files.router_beside(&kept).merge(beside).layer(from_fn(observe::routed)))
         .fallback(async || Problem::not_found("such address; GET / lists what there is"));
     // Around the router as a whole: a layer of a router is a copy of it in every route, and each request
     // would pay for all of them.
@@ -105,7 +105,7 @@ fn assemble(handle: Handle, limits: Arc<SharedLimits>, beside: Router) -> Router
         .layer(layer_fn(observe::Observed))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(conditional::compression())
-        .service(Around::new(people, door, all));
+        .service(Around::new(people, door, all, kept));
     Router::new().fallback_service(around)
 }
 

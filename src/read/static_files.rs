@@ -51,6 +51,9 @@ pub const BUNDLES_KEPT_BYTES_MAX: usize = 32 << 20;
 /// Time that a request waits for its turn to read.
 pub const READ_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// Where tiles and bundles are.
+pub const TILE_ROUTE: &str = "/tile/{*path}";
+
 /// A checkpoint is always asked for anew; a cache may keep it to learn that it is still the same.
 const CHECKPOINT_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 /// A week: a tile never changes, but its partial forms stop being asked for.
@@ -102,15 +105,15 @@ pub struct StaticFiles {
 impl StaticFiles {
     /// The routes `/checkpoint`, `/tile/...` and `/blobs/...`, to be merged or nested.
     pub fn router(self) -> Router {
-        let files = Files {
-            files: self,
-            turns: Arc::new(Semaphore::new(READS_MAX)),
-            hashes: Arc::new(Kept::new(HASHES_KEPT_BYTES_MAX)),
-            bundles: Arc::new(Kept::new(BUNDLES_KEPT_BYTES_MAX)),
-        };
+        self.router_beside(&KeptTiles::default())
+    }
+
+    /// The same routes; the tiles that they keep are in the reach of who has `kept`.
+    pub fn router_beside(self, kept: &KeptTiles) -> Router {
+        let files = Files { files: self, turns: Arc::new(Semaphore::new(READS_MAX)), kept: kept.clone() };
         Router::new()
             .route("/checkpoint", get(checkpoint).fallback(method))
-            .route("/tile/{*path}", get(tile).fallback(method))
+            .route(TILE_ROUTE, get(tile).fallback(method))
             .route("/blobs/{*path}", get(blob).fallback(method))
             .route_layer(map_response(with_common_headers))
             .with_state(files)
@@ -122,10 +125,42 @@ struct Files {
     files: StaticFiles,
     /// One permit for each read at a time.
     turns: Arc<Semaphore>,
-    /// Whole tiles of hashes that were read.
+    kept: KeptTiles,
+}
+
+/// Whole tiles and bundles that were read lately. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct KeptTiles {
     hashes: Arc<Kept>,
-    /// Whole bundles that were read.
     bundles: Arc<Kept>,
+}
+
+impl Default for KeptTiles {
+    fn default() -> Self {
+        Self {
+            hashes: Arc::new(Kept::new(HASHES_KEPT_BYTES_MAX)),
+            bundles: Arc::new(Kept::new(BUNDLES_KEPT_BYTES_MAX)),
+        }
+    }
+}
+
+impl KeptTiles {
+    fn of(&self, path: &TilePath) -> &Arc<Kept> {
+        match path {
+            TilePath::Hashes { .. } => &self.hashes,
+            TilePath::Entries { .. } => &self.bundles,
+        }
+    }
+
+    /// The answer to a GET of this path, if it names a tile that is kept: the same as that of the routes, for who
+    /// need not go through them.
+    #[must_use]
+    pub fn answer(&self, path: &str) -> Option<Response> {
+        let path = parse_tile(path)?;
+        let mut response = whole(self.of(&path).find(&path)?);
+        common(&mut response);
+        Some(response)
+    }
 }
 
 async fn checkpoint(State(files): State<Files>) -> Response {
@@ -139,10 +174,7 @@ async fn tile(State(files): State<Files>, uri: Uri) -> Response {
         None => Err(StaticProblem::NotFound),
     };
     match found {
-        Ok(Found { bytes, validator }) => {
-            let headers = [(CONTENT_TYPE, OCTET_STREAM), (CACHE_CONTROL, TILE_CACHE), (ETAG, validator)];
-            files.answer(Ok(bytes), headers)
-        }
+        Ok(found) => whole(found),
         Err(problem) => files.problem(problem),
     }
 }
@@ -164,10 +196,7 @@ async fn method(State(files): State<Files>) -> Response {
 impl Files {
     /// A tile or bundle, from memory or from the store.
     async fn tile(&self, path: TilePath) -> Result<Found, StaticProblem> {
-        let kept = match path {
-            TilePath::Hashes { .. } => &self.hashes,
-            TilePath::Entries { .. } => &self.bundles,
-        };
+        let kept = self.kept.of(&path);
         // It was published when it was read, and what is published stays.
         if let Some(found) = kept.find(&path) {
             return Ok(found);
@@ -209,11 +238,7 @@ impl Files {
         headers: [(HeaderName, HeaderValue); N],
     ) -> Response {
         match read {
-            Ok(bytes) => {
-                let mut response = Response::new(Body::from(bytes));
-                *response.headers_mut() = HeaderMap::from_iter(headers);
-                response
-            }
+            Ok(bytes) => with_headers(bytes, headers),
             Err(problem) => self.problem(problem),
         }
     }
@@ -231,11 +256,26 @@ impl Files {
     }
 }
 
+/// The answer with a tile or bundle.
+fn whole(Found { bytes, validator }: Found) -> Response {
+    with_headers(bytes, [(CONTENT_TYPE, OCTET_STREAM), (CACHE_CONTROL, TILE_CACHE), (ETAG, validator)])
+}
+
+fn with_headers<const N: usize>(bytes: Bytes, headers: [(HeaderName, HeaderValue); N]) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    *response.headers_mut() = HeaderMap::from_iter(headers);
+    response
+}
+
 async fn with_common_headers(mut response: Response) -> Response {
+    common(&mut response);
+    response
+}
+
+fn common(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }
 
 fn parse_tile(path: &str) -> Option<TilePath> {

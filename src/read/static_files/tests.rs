@@ -15,6 +15,7 @@ const WEEK: &str = "public, max-age=604800, immutable";
 struct Site {
     store: Arc<MemoryStore>,
     router: Router,
+    kept: KeptTiles,
 }
 
 struct Answer {
@@ -42,7 +43,8 @@ impl Site {
                 (status, format!("{problem:?}")).into_response()
             }),
         };
-        Self { store, router: files.router() }
+        let kept = KeptTiles::default();
+        Self { store, router: files.router_beside(&kept), kept }
     }
 
     fn put(&self, path: &str, bytes: &[u8]) {
@@ -231,6 +233,28 @@ fn a_whole_tile_is_read_once_and_a_partial_one_each_time() {
         site.check_served(&asked, &bytes);
         assert_eq!(site.store.calls() == calls, is_kept, "{path}");
         assert_eq!(site.get(&asked).headers.get(ETAG).cloned(), first, "{path}");
+    }
+}
+
+#[test]
+fn a_kept_tile_is_answered_the_same_without_the_routes() {
+    let site = Site::with_size(260);
+    site.put("tile/0/000", &full_hashes());
+    site.put("tile/0/001.p/4", &hashes(4));
+    assert!(site.kept.answer("/tile/0/000").is_none(), "nobody has read it yet");
+    for path in ["/tile/0/000", "/tile/0/001.p/4"] {
+        site.get(path);
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let response = site.kept.answer("/tile/0/000").expect("kept");
+    let (head, body) = response.into_parts();
+    let body = runtime.block_on(async { body.collect().await.expect("a body").to_bytes() });
+    let mut routed = site.get("/tile/0/000");
+    // What the router adds, hyper adds too.
+    routed.headers.remove("content-length");
+    assert_eq!((head.status, head.headers, body), (routed.status, routed.headers, routed.body));
+    for path in ["/tile/0/001.p/4", "/tile/0/002", "tile/0/000", "/tile/0/000/", "/tile/", "/checkpoint"] {
+        assert!(site.kept.answer(path).is_none(), "{path}");
     }
 }
 
