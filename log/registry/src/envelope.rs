@@ -243,11 +243,9 @@ impl Envelope {
             if proof.key_id() != *signer {
                 return Err(CheckError::ProofKey { position });
             }
-            if added.iter().any(|key| key.id == *signer) {
-                key::registrable(&proof.key).map_err(|refusal| CheckError::Key { position, refusal })?;
-            }
-            let verifying =
-                key::verifying_key(&proof.key).map_err(|refusal| CheckError::Key { position, refusal })?;
+            let is_added = added.iter().any(|key| key.id == *signer);
+            let read = if is_added { key::registrable } else { key::verifying_key };
+            let verifying = read(&proof.key).map_err(|refusal| CheckError::Key { position, refusal })?;
             if !key::verifies(proof.method, &verifying, &signable, &proof.signature) {
                 return Err(CheckError::Signature { position });
             }

@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use curve25519_dalek::edwards::EdwardsPoint;
+use curve25519_dalek::scalar::Scalar;
 use ed25519_dalek::{Signature, VerifyingKey};
 use ssh_key::{HashAlg, SshSig};
 use undersigned_tlog::hash::sha256;
@@ -197,9 +199,16 @@ fn is_canonical(point: &[u8; PUBLIC_KEY_BYTES]) -> bool {
 ///
 /// # Errors
 /// The rule that the key breaks.
-pub fn registrable(public_key: &[u8; PUBLIC_KEY_BYTES]) -> Result<(), KeyRefusal> {
+pub fn registrable(public_key: &[u8; PUBLIC_KEY_BYTES]) -> Result<VerifyingKey, KeyRefusal> {
     let key = verifying_key(public_key)?;
-    if key.to_edwards().is_torsion_free() { Ok(()) } else { Err(KeyRefusal::Torsion) }
+    if is_torsion_free(&key.to_edwards()) { Ok(key) } else { Err(KeyRefusal::Torsion) }
+}
+
+/// Whether a point has no torsion part: (L - 1) P = -P exactly where L P = 0, with L the order of the base
+/// point. The time it takes may tell the point, which is public; a check that hides it takes a quarter more.
+fn is_torsion_free(point: &EdwardsPoint) -> bool {
+    let (minus_one, none_of_the_base) = (-Scalar::ONE, Scalar::ZERO);
+    EdwardsPoint::vartime_double_scalar_mul_basepoint(&minus_one, point, &none_of_the_base) == -*point
 }
 
 /// The bytes that a key signs under a method, made from the signable bytes of an event (rule EN-39).
@@ -237,7 +246,24 @@ pub fn verifies(
 
 #[cfg(test)]
 mod tests {
+    use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
+
     use super::*;
+
+    #[test]
+    fn torsion_is_found_in_every_class_and_nowhere_else() {
+        for number in 0..50_u32 {
+            let hash = sha256(&[&number.to_be_bytes()]);
+            let scalar = Scalar::from_bytes_mod_order(*hash.as_bytes());
+            // The first is the point zero, which has no torsion either.
+            let clean = if number == 0 { EdwardsPoint::default() } else { ED25519_BASEPOINT_POINT * scalar };
+            for torsion in EIGHT_TORSION {
+                let point = clean + torsion;
+                assert_eq!(is_torsion_free(&point), point.is_torsion_free(), "{number}");
+                assert_eq!(is_torsion_free(&point), torsion == EdwardsPoint::default(), "{number}");
+            }
+        }
+    }
 
     /// The one encoding is what encoding the point again gives.
     fn check(bytes: [u8; PUBLIC_KEY_BYTES]) {
