@@ -12,9 +12,10 @@ use undersigned_tlog::hash::Hash;
 
 use super::bits;
 use super::hashing::{leaf_hash, node_hash};
+use super::nodes::{Child, Edge, Sums};
 use super::proof::RECORD_BYTES_MAX;
 use super::tally::{Tally, TallyOverflow};
-use super::tree::{self, Child, Edge, InsertError, Key, NODE_BYTES_USUAL, Node, Record, SumTree};
+use super::tree::{self, InsertError, Key, NODE_BYTES_USUAL, Record, SumTree};
 
 /// A record that is ready to be put in a tree.
 #[derive(Debug)]
@@ -113,7 +114,7 @@ impl<R: Record> Builder<R> {
             self.open.push(Open { bits: common, left });
         }
         self.last_leaf = self.tree.put_leaf(tree::Leaf { record, key });
-        self.last = Some(Edge { hash, tally, child: Child::Leaf(self.last_leaf) });
+        self.last = Some(Edge { sums: Sums { hash, tally }, child: Child::Leaf(self.last_leaf) });
         Ok(())
     }
 
@@ -133,12 +134,12 @@ impl<R: Record> Builder<R> {
     fn close(&mut self, mut right: Edge, bits: u16) -> Result<Edge, BuildError> {
         while self.open.last().is_some_and(|open| open.bits >= bits) {
             let Some(Open { bits, left }) = self.open.pop() else { break };
-            let tally = left.tally.checked_add(&right.tally)?;
+            let tally = left.sums.tally.checked_add(&right.sums.tally)?;
             let sample = self.last_leaf;
             let key = self.tree.leaf_key(sample);
-            let hash = node_hash(&mut self.scratch, bits, key, left.sums(), right.sums());
-            let node = self.tree.put_node(Node { edges: [left, right], sample, bits });
-            right = Edge { hash, tally, child: Child::Clean(node) };
+            let hash = node_hash(&mut self.scratch, bits, key, left.sums.parts(), right.sums.parts());
+            let node = self.tree.put_node([left, right], sample, bits);
+            right = Edge { sums: Sums { hash, tally }, child: Child::Clean(node) };
         }
         Ok(right)
     }

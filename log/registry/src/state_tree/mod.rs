@@ -28,6 +28,7 @@ mod arena;
 mod bits;
 mod build;
 mod hashing;
+mod nodes;
 mod proof;
 mod reader;
 mod tally;

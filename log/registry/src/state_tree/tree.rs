@@ -19,6 +19,7 @@ use undersigned_tlog::hash::{HASH_BYTES, Hash};
 use super::arena::Arena;
 use super::bits::{self, KEY_BYTES_MAX};
 use super::hashing::{empty_root, leaf_hash, node_hash};
+use super::nodes::{Child, Edge, Fork, Nodes, Sums};
 use super::proof::{RECORD_BYTES_MAX, Step, SubtreeProof, Terminal};
 use super::tally::{Tally, TallyOverflow};
 
@@ -71,36 +72,8 @@ const DEPTH_USUAL: usize = 32;
 pub struct SumTree<R: Record> {
     /// Absent exactly while there is no record.
     root: Option<Edge>,
-    nodes: Arena<Node>,
+    nodes: Nodes,
     leaves: Arena<Leaf<R>>,
-}
-
-/// What hangs below a place in the tree, with its sums.
-#[derive(Debug)]
-pub(super) struct Edge {
-    /// Of the child; stale while the child is dirty.
-    pub(super) hash: Hash,
-    /// Of the child; stale while the child is dirty.
-    pub(super) tally: Tally,
-    pub(super) child: Child,
-}
-
-/// A leaf is hashed when it is written, a node when the root is asked for. Above a dirty node all are dirty.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Child {
-    Leaf(u32),
-    Clean(u32),
-    Dirty(u32),
-}
-
-#[derive(Debug)]
-pub(super) struct Node {
-    /// The keys with bit `bits` zero, and those with it set.
-    pub(super) edges: [Edge; 2],
-    /// The number of a leaf below; out of date while the node is dirty.
-    pub(super) sample: u32,
-    /// How many leading bits all keys below have in common. Greater than in the node above.
-    pub(super) bits: u16,
 }
 
 #[derive(Debug)]
@@ -141,7 +114,7 @@ impl<R: Record> SumTree<R> {
     /// The tree without records.
     #[must_use]
     pub const fn new() -> Self {
-        Self { root: None, nodes: Arena::new(), leaves: Arena::new() }
+        Self { root: None, nodes: Nodes::new(), leaves: Arena::new() }
     }
 
     /// The number of records.
@@ -173,19 +146,19 @@ impl<R: Record> SumTree<R> {
         if encoded.len() > RECORD_BYTES_MAX {
             return Err(InsertError::RecordLength { found: encoded.len() });
         }
-        let (hash, tally) = (leaf_hash(key, &encoded), record.tally(key));
+        let sums = Sums { hash: leaf_hash(key, &encoded), tally: record.tally(key) };
         let Some(root) = &self.root else {
             let leaf = self.leaves.insert(Leaf { record, key: stored_key });
-            self.root = Some(Edge { hash, tally, child: Child::Leaf(leaf) });
+            self.root = Some(Edge { sums, child: Child::Leaf(leaf) });
             return Ok(None);
         };
 
-        let neighbour = self.sample_below(self.locate(root, key).child);
+        let neighbour = self.sample_below(self.locate(root.child, key));
         let neighbour_key = self.leaves.at(neighbour).key.as_bytes();
         let common = bits::common_bits(key, neighbour_key);
         if key == neighbour_key {
             let (place, _) = self.mark(key, u16::MAX);
-            *self.edge_mut(place) = Edge { hash, tally, child: Child::Leaf(neighbour) };
+            *self.sums_mut(place) = sums;
             return Ok(Some(mem::replace(&mut self.leaves.at_mut(neighbour).record, record)));
         }
         if common == bits::bit_length(key) || common == bits::bit_length(neighbour_key) {
@@ -196,12 +169,13 @@ impl<R: Record> SumTree<R> {
         }
 
         let leaf = self.leaves.insert(Leaf { record, key: stored_key });
-        let written = Edge { hash, tally, child: Child::Leaf(leaf) };
+        let written = Edge { sums, child: Child::Leaf(leaf) };
         let (place, _) = self.mark(key, common);
-        let beside = mem::replace(self.edge_mut(place), Edge::vacant());
+        let child = self.child(place);
+        let beside = Edge { sums: mem::replace(self.sums_mut(place), Sums::vacant()), child };
         let edges = if bits::bit(key, common) { [beside, written] } else { [written, beside] };
-        let node = self.nodes.insert(Node { edges, sample: leaf, bits: common });
-        self.edge_mut(place).child = Child::Dirty(node);
+        let node = self.nodes.insert(edges, leaf, common);
+        self.set_child(place, Child::Dirty(node));
         Ok(None)
     }
 
@@ -211,8 +185,8 @@ impl<R: Record> SumTree<R> {
         match self.mark(key, u16::MAX) {
             (Place::Root, _) => self.root = None,
             (Place::Under { node, side }, above) => {
-                let [left, right] = self.nodes.remove(node).edges;
-                *self.edge_mut(above) = if side { left } else { right };
+                let [left, right] = self.nodes.remove(node);
+                self.set_edge(above, if side { left } else { right });
             }
         }
         Some(self.leaves.remove(leaf).record)
@@ -232,27 +206,27 @@ impl<R: Record> SumTree<R> {
         // Children before parents. The stack is as deep as the tree, at most one node for each bit of a key.
         while let Some(frame) = stack.last() {
             let (place, number) = (frame.place, frame.node);
-            let node = self.nodes.at(number);
-            if let Some((side, child)) = node.dirty_child() {
+            let fork = self.nodes.fork(number);
+            if let Some((side, child)) = fork.dirty_child() {
                 stack.push(Frame { place: Place::Under { node: number, side }, node: child, sample: None });
                 continue;
             }
-            let [left, right] = &node.edges;
-            let sample = frame.sample.unwrap_or_else(|| match (left.child, right.child) {
+            let sample = frame.sample.unwrap_or_else(|| match (fork.child(false), fork.child(true)) {
                 (Child::Leaf(leaf), _) | (_, Child::Leaf(leaf)) => leaf,
-                _ => self.sample_below(left.child),
+                (left, _) => self.sample_below(left),
             });
+            let [left, right] = self.nodes.both_sums(number);
             let tally = left.tally.checked_add(&right.tally)?;
             let key = self.leaves.at(sample).key.as_bytes();
-            let hash = node_hash(&mut scratch, node.bits, key, left.sums(), right.sums());
-            self.nodes.at_mut(number).sample = sample;
-            *self.edge_mut(place) = Edge { hash, tally, child: Child::Clean(number) };
+            let hash = node_hash(&mut scratch, fork.bits, key, left.parts(), right.parts());
+            self.nodes.fork_mut(number).sample = sample;
+            self.set_edge(place, Edge { sums: Sums { hash, tally }, child: Child::Clean(number) });
             stack.pop();
             if let Some(above) = stack.last_mut() {
                 above.sample = Some(sample);
             }
         }
-        Ok(self.root.as_ref().map_or_else(empty_root, |root| root.hash))
+        Ok(self.root.as_ref().map_or_else(empty_root, |root| root.sums.hash))
     }
 
     /// The sum over all records, all namespaces together: of use for its due second (ST-9).
@@ -263,7 +237,7 @@ impl<R: Record> SumTree<R> {
         match &self.root {
             None => Ok(Tally::ZERO),
             Some(Edge { child: Child::Dirty(_), .. }) => Err(NotHashed),
-            Some(root) => Ok(root.tally.clone()),
+            Some(root) => Ok(root.sums.tally.clone()),
         }
     }
 
@@ -274,7 +248,7 @@ impl<R: Record> SumTree<R> {
     pub fn due(&self, second: u64) -> Result<Due<'_, R>, NotHashed> {
         let stack = match &self.root {
             Some(Edge { child: Child::Dirty(_), .. }) => return Err(NotHashed),
-            root => root.iter().filter(|root| root.tally.next_due() <= second).map(|root| root.child),
+            root => root.iter().filter(|root| root.sums.tally.next_due() <= second).map(|root| root.child),
         };
         Ok(Due { second, below: Records { tree: self, stack: stack.collect() } })
     }
@@ -295,31 +269,32 @@ impl<R: Record> SumTree<R> {
     /// # Errors
     /// As [`SumTree::prove`].
     pub fn prove_summed(&self, prefix: &[u8]) -> Result<(SubtreeProof, Tally), NotHashed> {
-        let mut edge = match &self.root {
+        let root = match &self.root {
             None => {
                 return Ok((SubtreeProof { terminal: Terminal::Nothing, steps: Vec::new() }, Tally::ZERO));
             }
             Some(Edge { child: Child::Dirty(_), .. }) => return Err(NotHashed),
             Some(root) => root,
         };
-        let nearest = self.leaves.at(self.sample_below(self.locate(edge, prefix).child));
+        let nearest = self.leaves.at(self.sample_below(self.locate(root.child, prefix)));
         let common = bits::common_bits(prefix, nearest.key.as_bytes());
+        let (mut child, mut sums) = (root.child, &root.sums);
         let mut steps = Vec::with_capacity(DEPTH_USUAL);
         // No node has exactly `common` bits unless it extends the whole prefix: it would have led to a key that
         // agrees with the prefix in one bit more.
-        while let Some(node) = self.node_of(edge.child).filter(|node| node.bits < common) {
-            let side = bits::bit(prefix, node.bits);
-            let beside = node.edge(!side);
-            steps.push(Step { bits: node.bits, sibling: beside.hash, tally: beside.tally.clone() });
-            edge = node.edge(side);
+        while let Some((number, fork)) = self.fork_of(child).filter(|(_, fork)| fork.bits < common) {
+            let side = bits::bit(prefix, fork.bits);
+            let beside = self.nodes.sums(number, !side);
+            steps.push(Step { bits: fork.bits, sibling: beside.hash, tally: beside.tally.clone() });
+            (child, sums) = (fork.child(side), self.nodes.sums(number, side));
         }
         steps.reverse();
-        Ok((SubtreeProof { terminal: self.terminal(edge.child), steps }, edge.tally.clone()))
+        Ok((SubtreeProof { terminal: self.terminal(child), steps }, sums.tally.clone()))
     }
 
     /// The records whose keys begin with `prefix`, in the order of their keys.
     pub fn iter<'a>(&'a self, prefix: &[u8]) -> Records<'a, R> {
-        let located = self.root.as_ref().map(|root| self.locate(root, prefix).child);
+        let located = self.root.as_ref().map(|root| self.locate(root.child, prefix));
         let begins =
             |child: &Child| self.leaves.at(self.sample_below(*child)).key.as_bytes().starts_with(prefix);
         Records { tree: self, stack: located.filter(begins).into_iter().collect() }
@@ -329,20 +304,20 @@ impl<R: Record> SumTree<R> {
     pub fn iter_after<'a>(&'a self, key: &[u8]) -> Records<'a, R> {
         let mut stack = Vec::new();
         if let Some(root) = &self.root {
-            let nearest = self.leaves.at(self.sample_below(self.locate(root, key).child)).key.as_bytes();
+            let nearest = self.leaves.at(self.sample_below(self.locate(root.child, key))).key.as_bytes();
             let common = bits::common_bits(key, nearest);
-            let mut edge = root;
-            while let Some(node) = self.node_of(edge.child).filter(|node| node.bits < common) {
-                let side = bits::bit(key, node.bits);
-                stack.extend((!side).then_some(node.edge(true).child));
-                edge = node.edge(side);
+            let mut child = root.child;
+            while let Some((_, fork)) = self.fork_of(child).filter(|(_, fork)| fork.bits < common) {
+                let side = bits::bit(key, fork.bits);
+                stack.extend((!side).then_some(fork.child(true)));
+                child = fork.child(side);
             }
             // All keys below have exactly `common` bits of `key`, so the next bit says on which side of it they are.
             let is_after = match common == bits::bit_length(key) {
                 true => nearest.len() > key.len(),
                 false => common < bits::bit_length(nearest) && !bits::bit(key, common),
             };
-            stack.extend(is_after.then_some(edge.child));
+            stack.extend(is_after.then_some(child));
         }
         Records { tree: self, stack }
     }
@@ -369,8 +344,8 @@ impl<R: Record> SumTree<R> {
     }
 
     /// Stores a node that no edge leads to yet.
-    pub(super) fn put_node(&mut self, node: Node) -> u32 {
-        self.nodes.insert(node)
+    pub(super) fn put_node(&mut self, edges: [Edge; 2], sample: u32, bits: u16) -> u32 {
+        self.nodes.insert(edges, sample, bits)
     }
 
     /// Says where the tree begins, once all below is there.
@@ -385,12 +360,12 @@ impl<R: Record> SumTree<R> {
                 Terminal::Leaf { key: leaf.key.as_bytes().to_vec(), record: leaf.record.encode() }
             }
             Child::Clean(number) | Child::Dirty(number) => {
-                let node = self.nodes.at(number);
-                let mut prefix = Vec::with_capacity(bits::byte_length(node.bits));
-                bits::push_prefix(&mut prefix, self.leaves.at(node.sample).key.as_bytes(), node.bits);
-                let [left, right] = &node.edges;
+                let fork = self.nodes.fork(number);
+                let mut prefix = Vec::with_capacity(bits::byte_length(fork.bits));
+                bits::push_prefix(&mut prefix, self.leaves.at(fork.sample).key.as_bytes(), fork.bits);
+                let [left, right] = self.nodes.both_sums(number);
                 Terminal::Node {
-                    bits: node.bits,
+                    bits: fork.bits,
                     prefix,
                     left: left.hash,
                     left_tally: left.tally.clone(),
@@ -403,7 +378,7 @@ impl<R: Record> SumTree<R> {
 
     /// The number of the leaf that has exactly this key.
     fn find(&self, key: &[u8]) -> Option<u32> {
-        match self.locate(self.root.as_ref()?, key).child {
+        match self.locate(self.root.as_ref()?.child, key) {
             Child::Leaf(leaf) if self.leaves.at(leaf).key.as_bytes() == key => Some(leaf),
             _ => None,
         }
@@ -411,13 +386,12 @@ impl<R: Record> SumTree<R> {
 
     /// Follows the bits of `prefix` down to the first leaf, or node at least as long as it. The bits that nodes
     /// skip are not compared: the caller compares one key below, which stands for all.
-    fn locate<'a>(&'a self, root: &'a Edge, prefix: &[u8]) -> &'a Edge {
+    fn locate(&self, mut child: Child, prefix: &[u8]) -> Child {
         let length = bits::bit_length(prefix);
-        let mut edge = root;
-        while let Some(node) = self.node_of(edge.child).filter(|node| node.bits < length) {
-            edge = node.edge(bits::bit(prefix, node.bits));
+        while let Some((_, fork)) = self.fork_of(child).filter(|(_, fork)| fork.bits < length) {
+            child = fork.child(bits::bit(prefix, fork.bits));
         }
-        edge
+        child
     }
 
     /// Some leaf below: the one a clean node remembers, else the first.
@@ -425,8 +399,8 @@ impl<R: Record> SumTree<R> {
         loop {
             match child {
                 Child::Leaf(leaf) => return leaf,
-                Child::Clean(node) => return self.nodes.at(node).sample,
-                Child::Dirty(node) => child = self.nodes.at(node).edge(false).child,
+                Child::Clean(node) => return self.nodes.fork(node).sample,
+                Child::Dirty(node) => child = self.nodes.fork(node).child(false),
             }
         }
     }
@@ -435,60 +409,62 @@ impl<R: Record> SumTree<R> {
     /// them, and the place of the edge that leads to the last of them (the same where there is none).
     fn mark(&mut self, key: &[u8], until: u16) -> (Place, Place) {
         let (mut place, mut above) = (Place::Root, Place::Root);
-        while let Child::Clean(number) | Child::Dirty(number) = self.edge_mut(place).child {
-            let length = self.nodes.at(number).bits;
+        while let Child::Clean(number) | Child::Dirty(number) = self.child(place) {
+            let length = self.nodes.fork(number).bits;
             if length >= until {
                 break;
             }
-            self.edge_mut(place).child = Child::Dirty(number);
+            self.set_child(place, Child::Dirty(number));
             above = place;
             place = Place::Under { node: number, side: bits::bit(key, length) };
         }
         (place, above)
     }
 
-    fn node_of(&self, child: Child) -> Option<&Node> {
+    fn fork_of(&self, child: Child) -> Option<(u32, &Fork)> {
         match child {
             Child::Leaf(_) => None,
-            Child::Clean(node) | Child::Dirty(node) => Some(self.nodes.at(node)),
+            Child::Clean(node) | Child::Dirty(node) => Some((node, self.nodes.fork(node))),
         }
     }
 
-    fn edge_mut(&mut self, place: Place) -> &mut Edge {
+    fn child(&self, place: Place) -> Child {
         match place {
-            Place::Root => self.root.as_mut().expect("a walk starts only in a tree with records"),
-            Place::Under { node, side } => self.nodes.at_mut(node).edge_mut(side),
+            Place::Root => self.root.as_ref().expect(HAS_ROOT).child,
+            Place::Under { node, side } => self.nodes.fork(node).child(side),
         }
     }
+
+    fn set_child(&mut self, place: Place, child: Child) {
+        match place {
+            Place::Root => self.root.as_mut().expect(HAS_ROOT).child = child,
+            Place::Under { node, side } => self.nodes.fork_mut(node).set_child(side, child),
+        }
+    }
+
+    fn sums_mut(&mut self, place: Place) -> &mut Sums {
+        match place {
+            Place::Root => &mut self.root.as_mut().expect(HAS_ROOT).sums,
+            Place::Under { node, side } => self.nodes.sums_mut(node, side),
+        }
+    }
+
+    fn set_edge(&mut self, place: Place, edge: Edge) {
+        *self.sums_mut(place) = edge.sums;
+        self.set_child(place, edge.child);
+    }
 }
 
-impl Edge {
-    /// Stands for a moment where an edge was taken from.
+const HAS_ROOT: &str = "a walk starts only in a tree with records";
+
+impl Sums {
+    /// Stands for a moment where sums were taken from.
     const fn vacant() -> Self {
-        Self { hash: Hash::from_bytes([0; HASH_BYTES]), tally: Tally::ZERO, child: Child::Leaf(u32::MAX) }
+        Self { hash: Hash::from_bytes([0; HASH_BYTES]), tally: Tally::ZERO }
     }
 
-    pub(super) const fn sums(&self) -> (&Hash, &Tally) {
+    pub(super) const fn parts(&self) -> (&Hash, &Tally) {
         (&self.hash, &self.tally)
-    }
-}
-
-impl Node {
-    const fn edge(&self, side: bool) -> &Edge {
-        let [left, right] = &self.edges;
-        if side { right } else { left }
-    }
-
-    const fn edge_mut(&mut self, side: bool) -> &mut Edge {
-        let [left, right] = &mut self.edges;
-        if side { right } else { left }
-    }
-
-    fn dirty_child(&self) -> Option<(bool, u32)> {
-        [false, true].into_iter().find_map(|side| match self.edge(side).child {
-            Child::Dirty(node) => Some((side, node)),
-            Child::Leaf(_) | Child::Clean(_) => None,
-        })
     }
 }
 
@@ -524,8 +500,8 @@ impl<'a, R: Record> Iterator for Records<'a, R> {
                     return Some((leaf.key.as_bytes(), &leaf.record));
                 }
                 Child::Clean(number) | Child::Dirty(number) => {
-                    let [left, right] = &self.tree.nodes.at(number).edges;
-                    self.stack.extend([right.child, left.child]);
+                    let fork = self.tree.nodes.fork(number);
+                    self.stack.extend([fork.child(true), fork.child(false)]);
                 }
             }
         }
@@ -551,9 +527,9 @@ impl<'a, R: Record> Iterator for Due<'a, R> {
                     return Some((leaf.key.as_bytes(), &leaf.record));
                 }
                 Child::Clean(number) | Child::Dirty(number) => {
-                    let [left, right] = &tree.nodes.at(number).edges;
-                    let is_due = |edge: &&Edge| edge.tally.next_due() <= self.second;
-                    stack.extend([right, left].into_iter().filter(is_due).map(|edge| edge.child));
+                    let fork = tree.nodes.fork(number);
+                    let is_due = |side: &bool| tree.nodes.sums(number, *side).tally.next_due() <= self.second;
+                    stack.extend([true, false].into_iter().filter(is_due).map(|side| fork.child(side)));
                 }
             }
         }
