@@ -132,13 +132,6 @@ impl Fork {
         let (kind, number) = if side { (right_kind, right) } else { (left_kind, left) };
         (*kind, *number) = child.split();
     }
-
-    pub(super) fn dirty_child(&self) -> Option<(bool, u32)> {
-        [false, true].into_iter().find_map(|side| match self.child(side) {
-            Child::Dirty(node) => Some((side, node)),
-            Child::Leaf(_) | Child::Clean(_) => None,
-        })
-    }
 }
 
 impl Child {

@@ -67,6 +67,9 @@ pub(super) const NODE_BYTES_USUAL: usize = 258;
 /// The depth of a tree of some millions of records. Room to begin with, no limit.
 const DEPTH_USUAL: usize = 32;
 
+/// What one entry makes dirty in such a tree: three paths. Room to begin with, no limit.
+const DIRTY_USUAL: usize = 64;
+
 /// Records by key, with the Merkle root and the sums over them.
 #[derive(Debug)]
 pub struct SumTree<R: Record> {
@@ -96,12 +99,13 @@ enum Place {
     Under { node: u32, side: bool },
 }
 
-/// A dirty node whose hash is being worked out.
+/// A dirty node whose hash is to be worked out.
+#[derive(Debug)]
 struct Frame {
     place: Place,
     node: u32,
-    /// A leaf that a child hashed just before has used: its key is warm.
-    sample: Option<u32>,
+    /// A side that is dirty as well: the leaf that it is hashed with is warm.
+    dirty: Option<bool>,
 }
 
 impl<R: Record> Default for SumTree<R> {
@@ -197,36 +201,47 @@ impl<R: Record> SumTree<R> {
     /// # Errors
     /// A sum does not fit. The tree stays usable: take the offending record back and ask again.
     pub fn root(&mut self) -> Result<Hash, TallyOverflow> {
-        let Some(root) = &self.root else { return Ok(empty_root()) };
         let mut scratch = Vec::with_capacity(NODE_BYTES_USUAL);
-        let mut stack = Vec::with_capacity(DEPTH_USUAL);
-        if let Child::Dirty(node) = root.child {
-            stack.push(Frame { place: Place::Root, node, sample: None });
-        }
-        // Children before parents. The stack is as deep as the tree, at most one node for each bit of a key.
-        while let Some(frame) = stack.last() {
-            let (place, number) = (frame.place, frame.node);
+        // From the last, children come before parents, and the paths of several records take turns: hashes that
+        // follow each other do not wait for each other.
+        let mut dirty = self.dirty_from_the_root();
+        while let Some(Frame { place, node: number, dirty: warm }) = dirty.pop() {
             let fork = self.nodes.fork(number);
-            if let Some((side, child)) = fork.dirty_child() {
-                stack.push(Frame { place: Place::Under { node: number, side }, node: child, sample: None });
-                continue;
-            }
-            let sample = frame.sample.unwrap_or_else(|| match (fork.child(false), fork.child(true)) {
-                (Child::Leaf(leaf), _) | (_, Child::Leaf(leaf)) => leaf,
-                (left, _) => self.sample_below(left),
-            });
+            let sample = match (fork.child(false), fork.child(true), warm) {
+                (_, _, Some(side)) => self.sample_below(fork.child(side)),
+                (Child::Leaf(leaf), _, None) | (_, Child::Leaf(leaf), None) => leaf,
+                (left, _, None) => self.sample_below(left),
+            };
             let [left, right] = self.nodes.both_sums(number);
             let tally = left.tally.checked_add(&right.tally)?;
             let key = self.leaves.at(sample).key.as_bytes();
             let hash = node_hash(&mut scratch, fork.bits, key, left.parts(), right.parts());
             self.nodes.fork_mut(number).sample = sample;
             self.set_edge(place, Edge { sums: Sums { hash, tally }, child: Child::Clean(number) });
-            stack.pop();
-            if let Some(above) = stack.last_mut() {
-                above.sample = Some(sample);
-            }
         }
         Ok(self.root.as_ref().map_or_else(empty_root, |root| root.sums.hash))
+    }
+
+    /// All dirty nodes, those nearer to the root first.
+    fn dirty_from_the_root(&self) -> Vec<Frame> {
+        let mut dirty = Vec::with_capacity(DIRTY_USUAL);
+        if let Some(Edge { child: Child::Dirty(node), .. }) = self.root {
+            dirty.push(Frame { place: Place::Root, node, dirty: None });
+        }
+        let mut next = 0;
+        while let Some(node) = dirty.get(next).map(|frame: &Frame| frame.node) {
+            let fork = self.nodes.fork(node);
+            for side in [false, true] {
+                if let Child::Dirty(child) = fork.child(side) {
+                    dirty.push(Frame { place: Place::Under { node, side }, node: child, dirty: None });
+                    if let Some(frame) = dirty.get_mut(next) {
+                        frame.dirty = Some(side);
+                    }
+                }
+            }
+            next += 1;
+        }
+        dirty
     }
 
     /// The sum over all records, all namespaces together: of use for its due second (ST-9).
