@@ -107,15 +107,18 @@ struct Law<'a, F> {
 
 impl<F: Facts> Law<'_, F> {
     fn decide(&self, hash: EventHash) -> Result<Decision, Refusal> {
-        let expected = RegistryId::new(&self.registry.origin, EventHash(self.registry.operator.0));
-        match (&self.event.registry, expected) {
-            (Some(registry), Some(expected)) if *registry == expected => {}
-            (None, _) if self.registry.operator.0 == hash.0 => {
+        match &self.event.registry {
+            Some(named) if self.is_of(named) => {}
+            None if self.registry.operator.0 == hash.0 => {
                 // registry.open once more; its record is named after it.
                 return Ok(Decision::Repeat { entry: 0 });
             }
-            (Some(_), Some(expected)) => return Err(Refusal::WrongRegistry { expected }),
-            _ => return Err(Refusal::NotGenesis),
+            Some(_) => {
+                let expected = RegistryId::new(&self.registry.origin, EventHash(self.registry.operator.0));
+                let wrong = |expected| Refusal::WrongRegistry { expected };
+                return Err(expected.map_or(Refusal::NotGenesis, wrong));
+            }
+            None => return Err(Refusal::NotGenesis),
         }
         if self.received < self.registry.received {
             return Err(Refusal::ReceivedBack { received: self.received, last: self.registry.received });
@@ -150,6 +153,11 @@ impl<F: Facts> Law<'_, F> {
         Ok(Decision::Admit(Effects { writes }))
     }
 
+    /// Whether an event that names this registry is meant for the one of this state.
+    fn is_of(&self, named: &RegistryId) -> bool {
+        named.origin() == self.registry.origin && named.operator() == self.registry.operator
+    }
+
     /// LA-4: the entry that an event is, where the state still names it: as the head of the record it
     /// moves, or as the event that a record is named after.
     fn entry_of(&self, hash: EventHash) -> Option<u64> {
@@ -172,17 +180,16 @@ impl<F: Facts> Law<'_, F> {
         }
     }
 
-    /// LA-5 to LA-9: the acting party, whose live keys all signers are, one of them of the role needed.
-    fn acting(&self, needed: Role) -> Result<PartyId, Refusal> {
+    /// LA-5 to LA-9: the acting party, whose live keys all signers are, one of them of the role needed; and its
+    /// record.
+    fn acting(&self, needed: Role) -> Result<(PartyId, &PartyRecord), Refusal> {
         let party = self.event.party.ok_or(Refusal::UnknownParty)?;
-        if self.facts.record(&StateKey::party(&party)).is_none() {
-            return Err(Refusal::UnknownParty);
-        }
+        let record = self.party(&party).ok_or(Refusal::UnknownParty)?;
         let mut highest = None;
         for signer in &self.event.signers {
             highest = highest.max(Some(self.live_key(signer, &party)?.role));
         }
-        if highest >= Some(needed) { Ok(party) } else { Err(Refusal::RoleTooLow { needed }) }
+        if highest >= Some(needed) { Ok((party, record)) } else { Err(Refusal::RoleTooLow { needed }) }
     }
 
     fn live_key(&self, id: &KeyId, party: &PartyId) -> Result<&KeyRecord, Refusal> {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{Facts, Law, Refusal};
 use crate::id::{EventHash, PartyId, StatementId, VersionId};
 use crate::key::Role;
-use crate::record::{EndorsementRecord, Record, StateKey, Status};
+use crate::record::{EndorsementRecord, PartyRecord, Record, StateKey, Status};
 
 pub(super) fn put_endorsement(
     writes: &mut Vec<(StateKey, Record)>,
@@ -27,7 +27,7 @@ impl<F: Facts> Law<'_, F> {
         language: &str,
         not_after: Option<u64>,
     ) -> Result<(), Refusal> {
-        let party = self.acting(Role::Sign)?;
+        let (party, PartyRecord { level, .. }) = self.acting(Role::Sign)?;
         let texts = self.version_of(statement, version)?;
         let before = self.endorsement(version, &party);
         self.follows(before.map(|record| record.event))?;
@@ -41,14 +41,13 @@ impl<F: Facts> Law<'_, F> {
         if not_after.is_some_and(|last| last <= self.received) {
             return Err(Refusal::NotAfterPassed { received: self.received });
         }
-        let level = self.party(&party).ok_or(Refusal::UnknownParty)?.level;
         let record = EndorsementRecord {
             endorsed: Some(self.index),
             entry: self.index,
             event: hash,
             first: before.map_or(self.index, |record| record.first),
             language: Some(language.into()),
-            level,
+            level: *level,
             not_after,
             status: Status::Active,
         };
@@ -65,14 +64,13 @@ impl<F: Facts> Law<'_, F> {
         statement: &StatementId,
         version: &VersionId,
     ) -> Result<(), Refusal> {
-        let party = self.acting(Role::Sign)?;
+        let (party, PartyRecord { level, .. }) = self.acting(Role::Sign)?;
         self.version_of(statement, version)?;
         let before = self.endorsement(version, &party);
         let at_first = before.is_some_and(|record| record.entry == record.first);
         if !(self.event.after.is_none() && at_first) {
             self.follows(before.map(|record| record.event))?;
         }
-        let level = self.party(&party).ok_or(Refusal::UnknownParty)?.level;
         let record = match before {
             Some(record) if record.status == Status::Withdrawn => return Err(Refusal::AlreadyWithdrawn),
             Some(record) => EndorsementRecord {
@@ -87,7 +85,7 @@ impl<F: Facts> Law<'_, F> {
                 event: hash,
                 first: self.index,
                 language: None,
-                level,
+                level: *level,
                 not_after: None,
                 status: Status::Withdrawn,
             },

@@ -50,7 +50,7 @@ pub(super) fn check_law_version(policy: &Policy, current: u64) -> Result<(), Ref
 
 impl<F: Facts> Law<'_, F> {
     pub(super) fn policy(&self, hash: EventHash, policy: &Policy) -> Result<Decision, Refusal> {
-        let party = self.acting(Role::Admin)?;
+        let (party, _) = self.acting(Role::Admin)?;
         if party != self.registry.operator {
             return Err(Refusal::NotOperator);
         }

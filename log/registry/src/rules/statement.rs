@@ -18,7 +18,7 @@ impl<F: Facts> Law<'_, F> {
         kind: StatementKind,
         slug: &str,
     ) -> Result<(), Refusal> {
-        let sponsor = self.acting(Role::Admin)?;
+        let (sponsor, _) = self.acting(Role::Admin)?;
         self.in_time()?;
         if self.facts.record(&StateKey::slug(slug)).is_some() {
             return Err(Refusal::SlugTaken);
@@ -47,7 +47,7 @@ impl<F: Facts> Law<'_, F> {
         id: &StatementId,
         texts: &[Text],
     ) -> Result<(), Refusal> {
-        let party = self.acting(Role::Admin)?;
+        let (party, _) = self.acting(Role::Admin)?;
         let statement = self.statement(id).ok_or(Refusal::UnknownStatement)?;
         if statement.sponsor != party {
             return Err(Refusal::NotSponsor);
