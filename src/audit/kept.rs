@@ -203,7 +203,7 @@ fn ledger<'a>(
         .map_err(|_| KeptError::Damaged("its last entry is not in the tree of its checkpoint"))?;
     let entry = Entry::parse(last_entry).map_err(|_| MALFORMED)?;
     let other = KeptError::Damaged("its records do not give the state root of its last entry");
-    let mut state = Restoring::with_room(0);
+    let mut state = Restoring::new();
     for line in lines {
         let (key, record) = line.split_once(' ').ok_or(MALFORMED)?;
         let key = hex_decode(key).map_err(|_| MALFORMED)?;

@@ -54,8 +54,6 @@ pub struct Piece {
 pub struct Kept<'a> {
     /// After how many entries it was made.
     pub size: u64,
-    /// How many records it should have.
-    pub records: u64,
     /// Entry 0, which is in the tree.
     pub first: &'a [u8],
     /// Entry `size - 1`, which is in the tree.

@@ -33,16 +33,16 @@ pub type Restored = Leaf<Record>;
 
 /// A state in the making, from all of its records. Nothing says that they are the right ones: compare the root
 /// with the one in the entry after which they stood.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Restoring {
     builder: Builder<Record>,
 }
 
 impl Restoring {
-    /// A state of about so many records.
+    /// A state without records so far.
     #[must_use]
-    pub fn with_room(records: usize) -> Self {
-        Self { builder: Builder::with_room(records) }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Hashes a record under its key: the part of restoring that any core may do.

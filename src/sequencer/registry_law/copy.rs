@@ -26,9 +26,6 @@ const WORKERS_MAX: usize = 4;
 /// How many objects of prepared records each of them may be ahead.
 const AHEAD_MAX: usize = 2;
 
-/// For how many records room is asked for beforehand: a number in a file is no reason to ask for more.
-const ROOM_RECORDS_MAX: usize = 1 << 24;
-
 /// A copy in the making.
 #[derive(Debug, Default)]
 pub(super) struct Copy {
@@ -76,7 +73,7 @@ impl Copy {
 /// Records are read and hashed on several cores, each object by one, and put together in their order here.
 pub(super) fn restore(kept: &Kept<'_>) -> Result<Ledger, String> {
     let workers = thread::available_parallelism().map_or(1, usize::from).clamp(1, WORKERS_MAX);
-    let mut state = Restoring::with_room(usize::try_from(kept.records).unwrap_or(0).min(ROOM_RECORDS_MAX));
+    let mut state = Restoring::new();
     thread::scope(|scope| {
         let lines: Vec<Receiver<_>> = (0..workers)
             .map(|worker| {

@@ -46,7 +46,7 @@ fn warn(reason: &str) {
 
 /// Loads it; the law is as before where that fails.
 fn load<L: Law>(store: &dyn Store, law: &mut L, newest: Newest, head: Head) -> Result<Frontier, String> {
-    let Newest { objects, records, size } = newest;
+    let Newest { objects, size, .. } = newest;
     if size == 0 || size > head.size.get() {
         return Err(format!("it is of {size} entries, and the settled log has {}", head.size));
     }
@@ -64,7 +64,6 @@ fn load<L: Law>(store: &dyn Store, law: &mut L, newest: Newest, head: Head) -> R
     };
     law.restore(&Kept {
         size,
-        records,
         first: &first,
         last: &last,
         objects: usize::try_from(objects).unwrap_or(usize::MAX),

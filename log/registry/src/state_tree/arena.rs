@@ -1,37 +1,35 @@
 //! Slots with stable numbers: where the state tree keeps its nodes and leaves.
 //!
-//! Freed slots are used again before the arena grows, and it grows by an eighth, so that it never holds much more
-//! than what lives in it. Numbers come only from [`Arena::insert`] and never from input; using one that was freed
-//! is broken logic of the tree and panics.
+//! Freed slots are used again before the arena grows, and it grows by one chunk of slots, which never moves: an
+//! arena that was copied into a larger one would need more than twice its memory for that moment, of gigabytes.
+//! Numbers come only from [`Arena::insert`] and never from input; using one that was freed is broken logic of the
+//! tree and panics.
 
 use alloc::vec::Vec;
 
-/// The least growth in slots.
-const GROWTH_SLOTS_MIN: usize = 64;
+/// The slots of a chunk: some 700 kB of nodes or leaves. What is not used yet of the last one is not touched, and the
+/// list of chunks is 24 kB for four million slots.
+const CHUNK_SLOTS: usize = 4_096;
 
 #[derive(Debug)]
 pub(super) struct Arena<T> {
-    slots: Vec<Option<T>>,
+    /// All are full but the last.
+    chunks: Vec<Vec<Option<T>>>,
     free: Vec<u32>,
 }
 
 impl<T> Arena<T> {
     pub(super) const fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self { chunks: Vec::new(), free: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slots.len().saturating_sub(self.free.len())
+        self.slots().saturating_sub(self.free.len())
     }
 
     /// Whether every number that 32 bits can say is taken.
     pub(super) fn is_full(&self) -> bool {
-        self.free.is_empty() && u32::try_from(self.slots.len()).is_err()
-    }
-
-    /// Asks for room for so many values in all. It is no matter if it is not given.
-    pub(super) fn reserve(&mut self, slots: usize) {
-        let _ = self.slots.try_reserve_exact(slots.saturating_sub(self.slots.len()));
+        self.free.is_empty() && u32::try_from(self.slots()).is_err()
     }
 
     /// Stores a value and names its slot. The caller has asked [`Arena::is_full`].
@@ -40,11 +38,15 @@ impl<T> Arena<T> {
             *self.slot_mut(number) = Some(value);
             return number;
         }
-        let number = u32::try_from(self.slots.len()).expect("the tree asks for room before it inserts");
-        if self.slots.len() == self.slots.capacity() {
-            self.slots.reserve_exact((self.slots.len() / 8).max(GROWTH_SLOTS_MIN));
+        let number = u32::try_from(self.slots()).expect("the tree asks for room before it inserts");
+        match self.chunks.last_mut().filter(|last| last.len() < CHUNK_SLOTS) {
+            Some(last) => last.push(Some(value)),
+            None => {
+                let mut chunk = Vec::with_capacity(CHUNK_SLOTS);
+                chunk.push(Some(value));
+                self.chunks.push(chunk);
+            }
         }
-        self.slots.push(Some(value));
         number
     }
 
@@ -55,7 +57,7 @@ impl<T> Arena<T> {
     }
 
     pub(super) fn at(&self, number: u32) -> &T {
-        let slot = usize::try_from(number).ok().and_then(|index| self.slots.get(index)?.as_ref());
+        let slot = place(number).and_then(|(chunk, slot)| self.chunks.get(chunk)?.get(slot)?.as_ref());
         slot.expect("an edge leads to a live slot")
     }
 
@@ -64,7 +66,19 @@ impl<T> Arena<T> {
     }
 
     fn slot_mut(&mut self, number: u32) -> &mut Option<T> {
-        let slot = usize::try_from(number).ok().and_then(|index| self.slots.get_mut(index));
+        let slot = place(number).and_then(|(chunk, slot)| self.chunks.get_mut(chunk)?.get_mut(slot));
         slot.expect("an edge leads to a slot of its arena")
     }
+
+    /// Slots so far, free ones included.
+    fn slots(&self) -> usize {
+        let last = self.chunks.last().map_or(0, Vec::len);
+        self.chunks.len().saturating_sub(1).saturating_mul(CHUNK_SLOTS).saturating_add(last)
+    }
+}
+
+/// The chunk of a slot, and where in it the slot is.
+fn place(number: u32) -> Option<(usize, usize)> {
+    let number = usize::try_from(number).ok()?;
+    Some((number / CHUNK_SLOTS, number % CHUNK_SLOTS))
 }

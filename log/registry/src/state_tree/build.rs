@@ -77,15 +77,18 @@ struct Open {
     left: Edge,
 }
 
+impl<R: Record> Default for Builder<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<R: Record> Builder<R> {
-    /// A tree of about so many records. Room for them is asked for at once, with an eighth to grow by; where it is
-    /// not given, it is asked for little by little.
+    /// A tree without records so far.
     #[must_use]
-    pub fn with_room(records: usize) -> Self {
-        let mut tree = SumTree::new();
-        tree.reserve(records.saturating_add(records / 8));
+    pub fn new() -> Self {
         Self {
-            tree,
+            tree: SumTree::new(),
             open: Vec::new(),
             last: None,
             last_leaf: 0,

@@ -68,11 +68,6 @@ impl Nodes {
         Self { forks: Arena::new(), sums: Arena::new() }
     }
 
-    pub(super) fn reserve(&mut self, nodes: usize) {
-        self.forks.reserve(nodes);
-        self.sums.reserve(nodes);
-    }
-
     pub(super) fn is_full(&self) -> bool {
         self.forks.is_full()
     }

@@ -337,12 +337,6 @@ impl<R: Record> SumTree<R> {
         Records { tree: self, stack }
     }
 
-    /// Asks for room; where there is none the tree grows as it always does.
-    pub(super) fn reserve(&mut self, records: usize) {
-        self.leaves.reserve(records);
-        self.nodes.reserve(records);
-    }
-
     /// Whether no further record can be numbered.
     pub(super) fn is_full(&self) -> bool {
         self.leaves.is_full() || self.nodes.is_full()

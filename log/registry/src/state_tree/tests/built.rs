@@ -9,7 +9,7 @@ use super::{
 };
 
 fn build(records: &[(Vec<u8>, Sample)]) -> Result<SumTree<Sample>, BuildError> {
-    let mut builder = Builder::with_room(records.len());
+    let mut builder = Builder::new();
     for (key, record) in records {
         builder.push(Leaf::new(key, record.clone()).expect("of the lengths that a tree takes"))?;
     }
