@@ -214,12 +214,18 @@ fn read_hash(input: &mut &[u8]) -> Option<Hash> {
     array::<HASH_BYTES>(input).map(Hash::from_bytes)
 }
 
-/// A count of one byte, and so many items.
+/// A count of one byte, and so many items. Room is asked for by the count: a list that is collected has room for
+/// four at least, and nearly all of them have one item and stay for as long as the process.
 fn read_list<'a, T>(
     input: &mut &'a [u8],
     mut item: impl FnMut(&mut &'a [u8]) -> Option<T>,
 ) -> Option<Vec<T>> {
-    (0..byte(input)?).map(|_| item(input)).collect()
+    let count = byte(input)?;
+    let mut items = Vec::with_capacity(usize::from(count));
+    for _ in 0..count {
+        items.push(item(input)?);
+    }
+    Some(items)
 }
 
 fn byte(input: &mut &[u8]) -> Option<u8> {
