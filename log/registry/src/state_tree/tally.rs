@@ -77,12 +77,13 @@ enum Counts {
 }
 
 /// At most [`SMALL_COLUMNS_MAX`] columns of 32 bits, kept in place: nearly every tally of a tree, so that summing
-/// neither allocates nor follows a pointer. What lies past `length` is zero.
+/// neither allocates nor follows a pointer. What lies past `length` is zero. The values are bytes, which may stand
+/// anywhere: as `u32` they would put eight bytes of nothing into every tally.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Small {
     length: u8,
     columns: [u8; SMALL_COLUMNS_MAX],
-    values: [u32; SMALL_COLUMNS_MAX],
+    values: [[u8; 4]; SMALL_COLUMNS_MAX],
 }
 
 /// As many as there are trust levels, and withdrawn: 1 + 6 + 6 * 4 bytes and the tag of the enum make 32.
@@ -205,10 +206,12 @@ impl Counts {
 }
 
 impl Small {
-    const EMPTY: Self = Self { length: 0, columns: [0; SMALL_COLUMNS_MAX], values: [0; SMALL_COLUMNS_MAX] };
+    const EMPTY: Self =
+        Self { length: 0, columns: [0; SMALL_COLUMNS_MAX], values: [[0; 4]; SMALL_COLUMNS_MAX] };
 
     fn into_columns(self) -> impl Iterator<Item = (u8, u64)> {
-        let counts = self.columns.into_iter().zip(self.values.map(u64::from));
+        let counts =
+            self.columns.into_iter().zip(self.values.map(|value| u64::from(u32::from_ne_bytes(value))));
         counts.take(usize::from(self.length))
     }
 
@@ -217,7 +220,7 @@ impl Small {
         let index = usize::from(self.length);
         let value = u32::try_from(value).ok()?;
         *self.columns.get_mut(index)? = column;
-        *self.values.get_mut(index)? = value;
+        *self.values.get_mut(index)? = value.to_ne_bytes();
         self.length = self.length.checked_add(1)?;
         Some(())
     }
@@ -227,7 +230,7 @@ impl Small {
         if self.length == other.length && self.columns == other.columns {
             let mut sum = *self;
             for (value, more) in sum.values.iter_mut().zip(other.values) {
-                *value = value.checked_add(more)?;
+                *value = u32::from_ne_bytes(*value).checked_add(u32::from_ne_bytes(more))?.to_ne_bytes();
             }
             return Some(sum);
         }
@@ -307,6 +310,12 @@ mod tests {
         assert_eq!(sum.columns().collect::<Vec<_>>(), [(0, 7), (1, 4)]);
         assert_eq!((sum.count(0), sum.count(1), sum.count(2), sum.next_due()), (7, 4, 0, 40));
         check(&encoded(&sum), Ok(()));
+    }
+
+    #[test]
+    fn a_tally_has_no_room_for_nothing() {
+        // There are two for every record of a state.
+        assert_eq!((size_of::<Counts>(), size_of::<Tally>()), (32, 40));
     }
 
     #[test]
