@@ -64,9 +64,6 @@ pub struct NotHashed;
 /// begin with, no limit.
 pub(super) const NODE_BYTES_USUAL: usize = 258;
 
-/// The depth of a tree of some millions of records. Room to begin with, no limit.
-const DEPTH_USUAL: usize = 32;
-
 /// What one entry makes dirty in such a tree: three paths. Room to begin with, no limit.
 const DIRTY_USUAL: usize = 64;
 
@@ -294,7 +291,7 @@ impl<R: Record> SumTree<R> {
         let nearest = self.leaves.at(self.sample_below(self.locate(root.child, prefix)));
         let common = bits::common_bits(prefix, nearest.key.as_bytes());
         let (mut child, mut sums) = (root.child, &root.sums);
-        let mut steps = Vec::with_capacity(DEPTH_USUAL);
+        let mut steps = Vec::with_capacity(self.depth(child, prefix, common));
         // No node has exactly `common` bits unless it extends the whole prefix: it would have led to a key that
         // agrees with the prefix in one bit more.
         while let Some((number, fork)) = self.fork_of(child).filter(|(_, fork)| fork.bits < common) {
@@ -401,6 +398,17 @@ impl<R: Record> SumTree<R> {
             child = fork.child(bits::bit(prefix, fork.bits));
         }
         child
+    }
+
+    /// How many nodes with fewer than `until` bits there are on the way along `key`. Proofs are kept for a while, by
+    /// the thousand, so each has room for its steps and no more.
+    fn depth(&self, mut child: Child, key: &[u8], until: u16) -> usize {
+        let mut depth = 0;
+        while let Some((_, fork)) = self.fork_of(child).filter(|(_, fork)| fork.bits < until) {
+            child = fork.child(bits::bit(key, fork.bits));
+            depth += 1;
+        }
+        depth
     }
 
     /// Some leaf below: the one a clean node remembers, else the first.
