@@ -78,6 +78,7 @@ fn every_figure_is_there_and_stands_on_receipts_that_verify() {
         assert_eq!((&row["refused"], &row["errors"]), (&0.into(), &0.into()), "{row}");
         assert!(row["verified"].as_u64().unwrap() > 0, "{row}");
         assert!(row["per_second"].as_f64().unwrap() > 0.0, "{row}");
+        assert!(row["server_processor_us"].as_f64().unwrap() > 0.0, "{row}");
         assert!(row["p50_ms"].as_f64().unwrap() <= row["p99_ms"].as_f64().unwrap(), "{row}");
     }
     // Genesis, the statement, five versions, then organisations and endorsements.
