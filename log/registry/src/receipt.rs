@@ -12,7 +12,7 @@ use undersigned_tlog::proof::TlogProof;
 use undersigned_tlog::tree::LeafIndex;
 
 use crate::entry::Entry;
-use crate::envelope::decode_blobs;
+use crate::envelope::{BLOBS_MAX, decode_blobs};
 use crate::event::{Body, Event, ParseError};
 use crate::id::{EventHash, StatementId};
 use crate::json::{self, MemberError, Members, ObjectWriter};
@@ -210,33 +210,61 @@ impl Receipt {
     pub fn parse(bytes: &[u8]) -> Result<Self, ReceiptError> {
         let proof = TlogProof::parse(bytes, RECEIPT_BYTES_MAX)?;
         let extra = proof.unverified_extra().ok_or(ReceiptError::NoExtra)?;
-        let value = json::parse(extra, RECEIPT_BYTES_MAX).map_err(ParseError::from)?;
-        let mut members = Members::of("extra", value).map_err(ParseError::from)?;
-        let encoded =
-            members.list_if("blobs", crate::envelope::BLOBS_MAX, json::text_of).map_err(ParseError::from)?;
-        distinct("blobs", &encoded)?;
-        let entry_value = members.value("entry").map_err(ParseError::from)?;
-        let paths = members.list_if("paths", PATHS_MAX, path_of).map_err(ParseError::from)?;
-        distinct("paths", &paths.iter().map(|path| &path.prefix).collect::<Vec<_>>())?;
-        if members.integer("v").map_err(ParseError::from)? != 1 {
-            return Err(ParseError::from(MemberError::value("v", "1")).into());
-        }
-        members.finish().map_err(ParseError::from)?;
-        let entry_bytes = json::write(&entry_value);
+        let Extra { question: (), blobs, entry_bytes, entry, paths } =
+            Extra::parse(extra, RECEIPT_BYTES_MAX, |_| Ok(()), paths_of)?;
         Ok(Self {
             index: proof.index().get(),
             hashes: proof.hashes().to_vec(),
             checkpoint: proof.unverified_checkpoint().to_vec(),
-            entry: Entry::parse(&entry_bytes)?,
             entry_bytes,
-            blobs: decode_blobs(&encoded).map_err(ParseError::from)?,
+            entry,
+            blobs,
             paths,
         })
     }
 }
 
+/// The `extra` line of a receipt (RC-4), or of a state proof, which has a question in it (SP-3).
+pub(crate) struct Extra<Q> {
+    pub(crate) question: Q,
+    pub(crate) blobs: Vec<Vec<u8>>,
+    pub(crate) entry_bytes: Vec<u8>,
+    pub(crate) entry: Entry,
+    pub(crate) paths: Vec<StatePath>,
+}
+
+impl<Q> Extra<Q> {
+    /// Reads the line; the question comes first, for it is what a receipt lacks (SP-4).
+    pub(crate) fn parse(
+        bytes: &[u8],
+        bytes_max: usize,
+        question: fn(&mut Members<'_>) -> Result<Q, MemberError>,
+        paths: fn(&mut Members<'_>) -> Result<Vec<StatePath>, ParseError>,
+    ) -> Result<Self, ParseError> {
+        let value = json::parse(bytes, bytes_max)?;
+        let mut members = Members::of("extra", value)?;
+        let question = question(&mut members)?;
+        let encoded = members.list_if("blobs", BLOBS_MAX, json::text_of)?;
+        distinct("blobs", &encoded)?;
+        let entry_bytes = json::write(&members.value("entry")?);
+        let paths = paths(&mut members)?;
+        if members.integer("v")? != 1 {
+            return Err(MemberError::value("v", "1").into());
+        }
+        members.finish()?;
+        let entry = Entry::parse(&entry_bytes)?;
+        Ok(Self { question, blobs: decode_blobs(&encoded)?, entry_bytes, entry, paths })
+    }
+}
+
+fn paths_of(members: &mut Members<'_>) -> Result<Vec<StatePath>, ParseError> {
+    let paths = members.list_if("paths", PATHS_MAX, path_of)?;
+    distinct("paths", &paths.iter().map(|path| &path.prefix).collect::<Vec<_>>())?;
+    Ok(paths)
+}
+
 /// RC-8, RC-9: the same path or blob twice would be a second file for the same proof.
-pub(crate) fn distinct<T: PartialEq>(name: &str, items: &[T]) -> Result<(), ParseError> {
+fn distinct<T: PartialEq>(name: &str, items: &[T]) -> Result<(), ParseError> {
     let twice = items
         .iter()
         .enumerate()

@@ -3,19 +3,15 @@
 //! Follows `docs/spec/state-proof.md`, rules SP-1 to SP-8. What a file proves is found by
 //! [`crate::verify::verify_state`].
 
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use undersigned_tlog::hash::Hash;
 use undersigned_tlog::proof::TlogProof;
-use undersigned_tlog::tree::LeafIndex;
 
 use crate::entry::Entry;
-use crate::envelope::{BLOBS_MAX, decode_blobs};
-use crate::event::ParseError;
 use crate::id::{PartyId, VersionId};
-use crate::json::{self, MemberError, Members, ObjectWriter, Value};
-use crate::receipt::{self, BuildError, Parts, ReceiptError, StatePath};
+use crate::json::{MemberError, Members, ObjectWriter, Value};
+use crate::receipt::{self, BuildError, Extra, Parts, ReceiptError, StatePath};
 use crate::record::StateKey;
 
 /// The largest state proof in bytes: an entry of 32 KiB, its proofs and the answer's path, twice in base64,
@@ -157,43 +153,22 @@ impl StateProof {
     pub fn parse(bytes: &[u8]) -> Result<Self, ReceiptError> {
         let proof = TlogProof::parse(bytes, STATE_PROOF_BYTES_MAX)?;
         let extra = proof.unverified_extra().ok_or(ReceiptError::NoExtra)?;
-        let extra = Extra::parse(extra)?;
+        let Extra { question, blobs, entry_bytes, entry, paths } = Extra::parse(
+            extra,
+            STATE_PROOF_BYTES_MAX,
+            |members| Question::of(members.value("question")?),
+            |members| Ok(members.list("paths", STATE_PATHS_MAX, receipt::path_of)?),
+        )?;
         Ok(Self {
-            question: extra.question,
-            index: LeafIndex::get(proof.index()),
+            question,
+            index: proof.index().get(),
             hashes: proof.hashes().to_vec(),
             checkpoint: proof.unverified_checkpoint().to_vec(),
-            entry: Entry::parse(&extra.entry_bytes)?,
-            entry_bytes: extra.entry_bytes,
-            blobs: decode_blobs(&extra.blobs).map_err(ParseError::from)?,
-            paths: extra.paths,
+            entry_bytes,
+            entry,
+            blobs,
+            paths,
         })
-    }
-}
-
-/// The `extra` line (SP-3).
-struct Extra<'a> {
-    blobs: Vec<Cow<'a, str>>,
-    entry_bytes: Vec<u8>,
-    paths: Vec<StatePath>,
-    question: Question,
-}
-
-impl<'a> Extra<'a> {
-    fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let value = json::parse(bytes, STATE_PROOF_BYTES_MAX)?;
-        let mut members = Members::of("extra", value)?;
-        // First, for it is what a receipt lacks (SP-4).
-        let question = Question::of(members.value("question")?)?;
-        let blobs = members.list_if("blobs", BLOBS_MAX, json::text_of)?;
-        receipt::distinct("blobs", &blobs)?;
-        let entry_bytes = json::write(&members.value("entry")?);
-        let paths = members.list("paths", STATE_PATHS_MAX, receipt::path_of)?;
-        if members.integer("v")? != 1 {
-            return Err(MemberError::value("v", "1").into());
-        }
-        members.finish()?;
-        Ok(Self { blobs, entry_bytes, paths, question })
     }
 }
 
@@ -219,7 +194,7 @@ mod tests {
         ] {
             let mut text = Vec::new();
             question.write(&mut text);
-            let value = json::parse(&text, 512).expect("it is canonical JSON");
+            let value = crate::json::parse(&text, 512).expect("it is canonical JSON");
             assert_eq!(Question::of(value), Ok(question));
             assert_eq!(question.keys().len(), 2 + usize::from(question.party().is_some()));
         }
