@@ -1,7 +1,7 @@
 //! Subtree proofs and their one binary encoding (docs/spec/state-tree.md, ST-14 to ST-19).
 //!
 //! A proof answers one question: what lies under this key prefix? Decoding checks the form of the bytes and
-//! nothing else; what a proof proves, and whether it does, is found by [`super::verify`].
+//! nothing else; what a proof proves, and whether it does, is found by [`super::verify()`].
 //!
 //! ```text
 //! terminal, one of
@@ -34,7 +34,7 @@ const NOTHING: u8 = 0;
 const LEAF: u8 = 1;
 const NODE: u8 = 2;
 
-/// What was found under a prefix, and the way from there to the root. Unverified until [`super::verify`] says so.
+/// What was found under a prefix, and the way from there to the root. Unverified until [`super::verify()`] says so.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SubtreeProof {
     /// Where the walk for the prefix ended.

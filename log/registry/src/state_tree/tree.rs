@@ -8,7 +8,7 @@
 //! The shape, and so the root, depends on the records alone and never on their history. Undoing is therefore
 //! writing back: `insert` returns what it replaced and `remove` what it took.
 //!
-//! Not here: what a record means (the caller's [`Record`]), checking proofs ([`super::verify`]), storage.
+//! Not here: what a record means (the caller's [`Record`]), checking proofs ([`super::verify()`]), storage.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -267,7 +267,7 @@ impl<R: Record> SumTree<R> {
 
     /// The proof of what lies under a key or a key prefix, or that nothing does.
     ///
-    /// Two questions have no proof, and [`super::verify`] refuses what is returned for them: the empty prefix
+    /// Two questions have no proof, and [`super::verify()`] refuses what is returned for them: the empty prefix
     /// (ST-20), and a prefix longer than a key it begins with (ST-27).
     ///
     /// # Errors

@@ -73,7 +73,7 @@ pub fn verify_entries(proof: &MultiProof, trust: &Trust) -> Result<VerifiedEntri
     });
     Ok(VerifiedEntries {
         origin: head.origin().to_string(),
-        registry: trust.registry.clone(),
+        registry: trust.registry().cloned(),
         tree_size: head.size().get(),
         tree_root: *head.root(),
         entries: entries.collect::<Result<_, VerifyError>>()?,

@@ -127,7 +127,7 @@ pub fn verify_state(proof: &StateProof, trust: &Trust) -> Result<VerifiedState, 
     let named = blobs_of(shown.party.as_ref(), shown.version.as_ref());
     Ok(VerifiedState {
         origin: head.origin().to_string(),
-        registry: trust.registry.clone(),
+        registry: trust.registry().cloned(),
         question: proof.question,
         answer: shown.answer,
         // The index lies in a tree whose size is a u64, so one more is one too.
