@@ -14,21 +14,26 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
-use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags};
-use rustix::io::{Errno, ReadWriteFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 
-/// The largest file that is read. A batch of 1,024 entries of 32 KiB with its overhead is below 34 MiB.
-pub const FILE_BYTES_MAX: u64 = 64 << 20;
-/// The most entries a directory is listed with: 16 times what 65,536 blobs in one directory would be.
-pub const LIST_ENTRIES_MAX: usize = 1 << 20;
+mod error;
+mod lock;
+mod reading;
+
+use error::clean;
+pub use error::{DiskError, Operation, Stage};
+pub use lock::{Lock, LockError, lock_exclusive};
+use reading::READ;
+pub use reading::{FILE_BYTES_MAX, Item, LIST_ENTRIES_MAX, Space};
+
 /// The most components of a relative path; the deepest tile (`public/tile/entries/x001/.../067.p/5`) has 11.
 pub const PATH_COMPONENTS_MAX: usize = 16;
 
@@ -40,48 +45,6 @@ const KNOWN_DIRECTORIES_MAX: usize = 8_192;
 /// Names tried for a temporary file: a temporary folder is swept at start, so that more than a few files in
 /// the way mean that another process uses the folder.
 const TEMP_NAMES_TRIED_MAX: u32 = 1_024;
-
-/// Whether a failure can have left something permanent behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// It failed before the first fsync or rename (no space, no inode, no descriptor, read-only): nothing is
-    /// committed, the temporary file was removed, and the same call may be made again later.
-    Clean,
-    /// It failed at or after the first fsync or rename: the bytes may be there after a restart or not. The
-    /// caller must stop the process; every later write of this folder fails likewise.
-    Uncertain,
-}
-
-/// What was being done when it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each name says it all; the Display text is its documentation")]
-pub enum Operation {
-    CheckPath,
-    Open,
-    Create,
-    Write,
-    Sync,
-    Rename,
-    MakeDirectory,
-    Read,
-    List,
-    Remove,
-    MeasureSpace,
-    Lock,
-}
-
-/// A file operation that failed.
-#[derive(Debug, thiserror::Error)]
-pub struct DiskError {
-    /// The file or directory it was about.
-    pub path: PathBuf,
-    /// The step that failed.
-    pub operation: Operation,
-    /// Whether anything may have become permanent.
-    pub stage: Stage,
-    /// What the operating system said.
-    pub source: io::Error,
-}
 
 /// What creating a name that may exist came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,24 +74,6 @@ pub enum Durability {
     Durable,
     /// The directory is not fsynced: after a power cut the name has the old bytes or the new ones, whole.
     FileOnly,
-}
-
-/// Room left on the file system of a folder, for a process without privileges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Space {
-    /// Free bytes.
-    pub bytes: u64,
-    /// Free inodes; none on file systems that do not count them (btrfs).
-    pub inodes: Option<u64>,
-}
-
-/// An entry of a directory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Item {
-    /// The last component of its name.
-    pub name: String,
-    /// Whether it is a directory.
-    pub is_directory: bool,
 }
 
 /// An open directory, and files below it.
@@ -341,35 +286,6 @@ impl Folder {
         }
     }
 
-    /// The bytes of a file, or none if there is no such name. Every other failure is an error, also one of
-    /// a directory above it: absent is not unreadable.
-    ///
-    /// # Errors
-    /// The file exists, or may exist, and cannot be read, or is larger than [`FILE_BYTES_MAX`].
-    pub fn read(&self, rel: &str) -> Result<Option<Vec<u8>>, DiskError> {
-        check_relative(&self.path, rel)?;
-        match self.open_beneath(rel, READ) {
-            Ok(file) => self.read_open(file.as_fd(), rel).map(Some),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(self.clean(rel, Operation::Open, errno)),
-        }
-    }
-
-    /// The bytes of a file if they lie in the kernel's memory, so that reading them waits for no disk. None says
-    /// nothing: ask [`Self::read`]. Kernels before 5.12 and some file systems never know.
-    #[must_use]
-    pub fn read_at_once(&self, rel: &str) -> Option<Vec<u8>> {
-        check_relative(&self.path, rel).ok()?;
-        let resolve = BENEATH | ResolveFlags::CACHED;
-        let file = rustix::fs::openat2(&self.root, rel, READ, Mode::empty(), resolve).ok()?;
-        let size = usize::try_from(self.check_regular(file.as_fd(), rel).ok()?).ok()?;
-        let mut bytes = vec![0; size];
-        let into = &mut [io::IoSliceMut::new(&mut bytes)];
-        let count = rustix::io::preadv2(&file, into, 0, ReadWriteFlags::NOWAIT).ok()?;
-        // Fewer bytes are those of the pages that are there.
-        (count == size).then_some(bytes)
-    }
-
     /// As [`Self::read`], for recovery: what it returns is durable, file and parents are fsynced first. An
     /// absence is made durable likewise where the directory exists.
     ///
@@ -397,58 +313,6 @@ impl Folder {
         file.map(|file| self.read_open(file.as_fd(), rel)).transpose()
     }
 
-    /// Whether the name exists, as file or directory.
-    ///
-    /// # Errors
-    /// It cannot be told.
-    pub fn exists(&self, rel: &str) -> Result<bool, DiskError> {
-        check_relative(&self.path, rel)?;
-        match self.open_beneath(rel, OFlags::PATH.union(OFlags::CLOEXEC)) {
-            Ok(_) => Ok(true),
-            Err(Errno::NOENT) => Ok(false),
-            Err(errno) => Err(self.clean(rel, Operation::Open, errno)),
-        }
-    }
-
-    /// The entries of one directory, sorted by name; none if it is absent. Names that are not UTF-8 are
-    /// none of ours and left out.
-    ///
-    /// # Errors
-    /// The directory cannot be read, or has more than [`LIST_ENTRIES_MAX`] entries.
-    pub fn list(&self, rel: &str) -> Result<Vec<Item>, DiskError> {
-        let failed = |errno| self.clean(rel, Operation::List, errno);
-        if !rel.is_empty() {
-            check_relative(&self.path, rel)?;
-        }
-        let directory = match self.open_beneath_or_root(rel) {
-            Ok(directory) => directory,
-            Err(Errno::NOENT) => return Ok(Vec::new()),
-            Err(errno) => return Err(failed(errno)),
-        };
-        let mut items = Vec::new();
-        for entry in Dir::read_from(&directory).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let Ok(name) = entry.file_name().to_str() else { continue };
-            if name == "." || name == ".." {
-                continue;
-            }
-            if items.len() >= LIST_ENTRIES_MAX {
-                return Err(failed(Errno::OVERFLOW));
-            }
-            let file_type = match entry.file_type() {
-                FileType::Unknown => match rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-                    Err(Errno::NOENT) => continue,
-                    Err(errno) => return Err(failed(errno)),
-                },
-                known => known,
-            };
-            items.push(Item { name: name.to_owned(), is_directory: file_type.is_dir() });
-        }
-        items.sort_unstable();
-        Ok(items)
-    }
-
     /// Removes a file; false if there is none.
     ///
     /// A crash here leaves the file or no file; with [`Durability::FileOnly`] it may also come back later.
@@ -474,17 +338,6 @@ impl Folder {
             self.sync(parent.as_fd(), parent_rel)?;
         }
         Ok(was_there)
-    }
-
-    /// The room that is left.
-    ///
-    /// # Errors
-    /// The file system does not say.
-    pub fn free_space(&self) -> Result<Space, DiskError> {
-        let stat = rustix::fs::fstatvfs(&self.root)
-            .map_err(|errno| clean(&self.path, Operation::MeasureSpace, errno))?;
-        let inodes = (stat.f_files > 0).then_some(stat.f_favail);
-        Ok(Space { bytes: stat.f_bavail.saturating_mul(stat.f_frsize), inodes })
     }
 
     /// Start-up check: a file can be written and fsynced in the folder for temporary files, and each of
@@ -683,61 +536,6 @@ impl Folder {
         Ok(())
     }
 
-    fn open_beneath_or_root(&self, rel: &str) -> Result<OwnedFd, Errno> {
-        match rel {
-            "" => rustix::fs::openat(&self.root, ".", DIRECTORY, Mode::empty()),
-            _ => self.open_beneath(rel, DIRECTORY),
-        }
-    }
-
-    /// Opens without following any symbolic link.
-    fn open_beneath(&self, rel: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-        match rustix::fs::openat2(&self.root, rel, flags, Mode::empty(), BENEATH) {
-            // Kernels before 5.6 and some sandboxes have no openat2.
-            Err(Errno::NOSYS | Errno::PERM) => self.open_by_steps(rel, flags),
-            opened_or_failed => opened_or_failed,
-        }
-    }
-
-    fn open_by_steps(&self, rel: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-        let (parent_rel, name) = split(rel);
-        let mut directory = rustix::fs::openat(&self.root, ".", DIRECTORY, Mode::empty())?;
-        for step in parent_rel.split('/').filter(|step| !step.is_empty()) {
-            directory = rustix::fs::openat(&directory, step, DIRECTORY, Mode::empty())?;
-        }
-        rustix::fs::openat(&directory, name, flags | OFlags::NOFOLLOW, Mode::empty())
-    }
-
-    fn check_regular(&self, file: BorrowedFd<'_>, rel: &str) -> Result<u64, DiskError> {
-        let stat = rustix::fs::fstat(file).map_err(|errno| self.clean(rel, Operation::Read, errno))?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {}
-            FileType::Directory => return Err(self.clean(rel, Operation::Read, Errno::ISDIR)),
-            _ => return Err(self.clean(rel, Operation::Read, Errno::INVAL)),
-        }
-        match u64::try_from(stat.st_size) {
-            Ok(size) if size <= FILE_BYTES_MAX => Ok(size),
-            _ => Err(self.clean(rel, Operation::Read, Errno::FBIG)),
-        }
-    }
-
-    fn read_open(&self, file: BorrowedFd<'_>, rel: &str) -> Result<Vec<u8>, DiskError> {
-        let size = self.check_regular(file, rel)?;
-        let size = usize::try_from(size).map_err(|_| self.clean(rel, Operation::Read, Errno::FBIG))?;
-        let mut bytes = vec![0; size];
-        let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match rustix::io::read(file, rest) {
-                Ok(0) => break,
-                Ok(count) => filled = filled.saturating_add(count),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(self.clean(rel, Operation::Read, errno)),
-            }
-        }
-        bytes.truncate(filled);
-        Ok(bytes)
-    }
-
     /// One fsync, never repeated. Its failure stops the folder.
     fn sync(&self, file: BorrowedFd<'_>, rel: &str) -> Result<(), DiskError> {
         rustix::fs::fsync(file).map_err(|errno| self.uncertain(rel, Operation::Sync, errno))
@@ -762,129 +560,6 @@ impl Folder {
     fn uncertain(&self, rel: &str, operation: Operation, errno: Errno) -> DiskError {
         self.is_stopped.store(true, Ordering::SeqCst);
         DiskError { path: self.path.join(rel), operation, stage: Stage::Uncertain, source: errno.into() }
-    }
-}
-
-/// A held lock; dropping it, or the end of the process, releases it.
-#[derive(Debug)]
-pub struct Lock {
-    held: OwnedFd,
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing alone would not do: a process that is being started holds a copy until it runs.
-        let _ = rustix::fs::flock(&self.held, FlockOperation::Unlock);
-    }
-}
-
-/// Why a lock was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    /// Another process has it.
-    #[error(
-        "another process is serving {}\nstop that process first, or name another folder",
-        path.display()
-    )]
-    Held {
-        /// What is locked.
-        path: PathBuf,
-    },
-    /// It cannot be told.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-}
-
-/// Takes an exclusive lock (flock) on a directory or on a file that is never replaced, and does not wait.
-/// A path that does not exist is made as an empty file of mode 0600.
-///
-/// A crash here leaves that file, unlocked.
-///
-/// # Errors
-/// Another process holds the lock, or the path cannot be opened.
-pub fn lock_exclusive(path: &Path) -> Result<Lock, LockError> {
-    let failed = |errno| clean(path, Operation::Lock, errno);
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let held = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(held) => held,
-        Err(Errno::NOENT) => {
-            rustix::fs::open(path, flags | OFlags::CREATE, Access::Secret.file_mode()).map_err(failed)?
-        }
-        Err(errno) => return Err(failed(errno).into()),
-    };
-    match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Lock { held }),
-        Err(Errno::WOULDBLOCK) => Err(LockError::Held { path: path.to_owned() }),
-        Err(errno) => Err(failed(errno).into()),
-    }
-}
-
-impl DiskError {
-    /// No bytes, no inodes or no quota left.
-    #[must_use]
-    pub fn is_no_space(&self) -> bool {
-        matches!(self.errno(), Some(Errno::NOSPC | Errno::DQUOT))
-    }
-
-    /// No descriptor left, in this process or in the system.
-    #[must_use]
-    pub fn is_no_descriptor(&self) -> bool {
-        matches!(self.errno(), Some(Errno::MFILE | Errno::NFILE))
-    }
-
-    /// The file system is mounted read-only.
-    #[must_use]
-    pub fn is_read_only(&self) -> bool {
-        self.errno() == Some(Errno::ROFS)
-    }
-
-    fn errno(&self) -> Option<Errno> {
-        self.source.raw_os_error().map(Errno::from_raw_os_error)
-    }
-
-    /// What the operator can do about it.
-    fn advice(&self) -> Option<&'static str> {
-        let found_out =
-            (self.stage == Stage::Uncertain).then_some("start again: the start finds out what was written");
-        let Some(errno) = self.errno() else { return found_out };
-        match errno {
-            Errno::IO => Some("the disk may be failing: look into the kernel's log, then start again"),
-            Errno::ROFS => Some("mount the file system read-write"),
-            Errno::NOSPC | Errno::DQUOT => Some("free bytes and inodes, or raise the quota"),
-            Errno::MFILE | Errno::NFILE => Some("raise the limit of open files"),
-            Errno::XDEV => Some("keep public and private on one file system"),
-            Errno::LOOP => Some("symbolic links are not followed here: name the real folder"),
-            _ => found_out,
-        }
-    }
-}
-
-impl fmt::Display for DiskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}", self.operation, self.path.display())?;
-        match self.advice() {
-            Some(advice) => write!(f, "\n{advice}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CheckPath => "use as a relative path",
-            Self::Open => "open",
-            Self::Create => "create",
-            Self::Write => "write",
-            Self::Sync => "make durable",
-            Self::Rename => "rename into place",
-            Self::MakeDirectory => "make the directory",
-            Self::Read => "read",
-            Self::List => "list",
-            Self::Remove => "remove",
-            Self::MeasureSpace => "measure the space of",
-            Self::Lock => "lock",
-        })
     }
 }
 
@@ -916,14 +591,6 @@ struct Temp {
     file: OwnedFd,
 }
 
-/// NONBLOCK matters for a FIFO only, which then is refused instead of waited for.
-const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
-/// A dangling link would look like an absent file, and an unmounted volume like an empty log.
-const BENEATH: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
-const DIRECTORY: OFlags =
-    OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::DIRECTORY);
-
 /// Failures of a rename that are decided before it changes anything, and that room would cure.
 fn is_resource(errno: Errno) -> bool {
     matches!(errno, Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::NOMEM)
@@ -941,10 +608,6 @@ fn sync(file: BorrowedFd<'_>, path: &Path) -> Result<(), DiskError> {
         stage: Stage::Uncertain,
         source: errno.into(),
     })
-}
-
-fn clean(path: &Path, operation: Operation, errno: Errno) -> DiskError {
-    DiskError { path: path.to_owned(), operation, stage: Stage::Clean, source: errno.into() }
 }
 
 fn write_all(file: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), io::Error> {

@@ -67,7 +67,7 @@ fn run(program: &str, arguments: &[&str], path: &Path) -> bool {
     Command::new(program).args(arguments).arg(path).output().is_ok_and(|output| output.status.success())
 }
 
-fn check_refused<T: fmt::Debug>(result: Result<T, DiskError>, errno: Errno) -> DiskError {
+fn check_refused<T: std::fmt::Debug>(result: Result<T, DiskError>, errno: Errno) -> DiskError {
     let error = result.expect_err("refused");
     assert_eq!((error.stage, error.errno()), (Stage::Clean, Some(errno)), "{error}");
     error

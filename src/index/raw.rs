@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use undersigned_tlog::tile::TILE_WIDTH;
 use undersigned_tlog::tree::TreeSize;
 
-use super::{Chunk, IndexError, Writer, open_empty, parsed};
+use super::writer::{Chunk, Writer, parsed};
+use super::{IndexError, open_empty};
 use crate::tiles::LogReader;
 
 /// How many bundles are turned into keys and values before these are written: some MB.
