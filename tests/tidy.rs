@@ -199,6 +199,18 @@ fn no_path_of_one_machine_stands_in_the_tree() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What is measured beside ours is what ours is tested with.
+#[test]
+fn all_go_programs_take_the_same_tessera() {
+    let version = |folder: &str| {
+        let text = fs::read_to_string(root().join(folder).join("go.mod")).expect("a go.mod");
+        let mut words = text.lines().map(|line| line.trim().trim_start_matches("require "));
+        let line = words.find_map(|line| line.strip_prefix("github.com/transparency-dev/tessera "));
+        line.expect("it requires Tessera").to_owned()
+    };
+    assert_eq!(version("tests/bench/go"), version("tests/interop/go"));
+}
+
 #[test]
 fn no_page_knows_the_storage_and_no_view_the_html() {
     let mut wrong = Vec::new();

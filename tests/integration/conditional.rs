@@ -82,6 +82,53 @@ fn each_class_of_answers_may_be_kept_as_long_as_it_is_true() {
     assert_eq!(kept, 36);
 }
 
+/// A whole tile that was read lately is answered without the router, from memory.
+#[test]
+fn a_tile_from_memory_is_answered_as_one_from_the_disk() {
+    let running = running();
+    std::thread::scope(|scope| {
+        for lane in 0..8 {
+            let running = &running;
+            scope.spawn(move || {
+                let client = running.server.client();
+                for number in lane * 32..(lane + 1) * 32 {
+                    client.submit(&party(&running.registry, number).0).unwrap();
+                }
+            });
+        }
+    });
+    for path in ["/tile/0/000", "/tile/entries/000"] {
+        let from_disk = get(&running.server, path);
+        assert_eq!(from_disk.status, 200, "{path}");
+        let etag = from_disk.header("etag").unwrap();
+        for query in ["", "?", "?from=here"] {
+            let from_memory = get(&running.server, &format!("{path}{query}"));
+            assert_eq!(lines(&from_memory), lines(&from_disk), "{path}{query}");
+            assert!(from_memory.body == from_disk.body, "the bytes of {path}{query}");
+        }
+        for has in [etag, "*"] {
+            let unchanged = get_with(&running, path, &format!("If-None-Match: {has}\r\n"));
+            assert_eq!((unchanged.status, unchanged.body.len()), (304, 0), "{path} for {has}");
+        }
+        // These go through the router.
+        let head = request(&running.server, "HEAD", path, "", b"");
+        assert_eq!((lines(&head), head.body.len()), (lines(&from_disk), 0), "HEAD {path}");
+        assert_eq!(request(&running.server, "DELETE", path, "", b"").status, 405, "{path}");
+        assert_eq!(get(&running.server, &format!("{path}/")).status, 404, "{path}/");
+        // An answer to one who may send what can be read in two ways is a refusal, from memory, too.
+        let two_ways = get_with(&running, path, "Host: another\r\n");
+        assert_eq!(two_ways.status, 400, "{path}");
+    }
+}
+
+/// The status line and headers of an answer, whatever their order; the time is of no matter.
+fn lines(answer: &Answer) -> Vec<&str> {
+    let is_time = |line: &&str| line.starts_with("date:");
+    let mut lines: Vec<&str> = answer.headers.lines().filter(|line| !is_time(line)).collect();
+    lines.sort_unstable();
+    lines
+}
+
 #[test]
 fn no_error_is_kept() {
     let (running, _) = with_parties();

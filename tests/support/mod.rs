@@ -27,6 +27,9 @@ use undersigned_registry::key::{KeyType, Role};
 use undersigned_registry::verify::Trust;
 use undersigned_tlog::hash::sha256;
 
+/// How long a server has to end by itself; without it a test would wait for ever for what does not come.
+pub const END_WITHIN: Duration = Duration::from_secs(120);
+
 /// Options of a server that takes load from one place.
 pub const WITHOUT_RATES: &[&str] = &[
     "--address-writes-per-minute=0",
@@ -366,9 +369,17 @@ impl Logged {
         std::fs::read_to_string(log_file(data)).unwrap()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended by itself, which it must within [`END_WITHIN`].
     pub fn end(mut self) -> Said {
-        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        let begun = Instant::now();
+        let ended = loop {
+            match self.child.try_wait().unwrap() {
+                Some(ended) => break ended,
+                None if begun.elapsed() < END_WITHIN => std::thread::sleep(Duration::from_millis(5)),
+                None => panic!("it should have ended by itself: {}", Self::log(&self.data)),
+            }
+        };
+        let code = ended.code().unwrap_or(-1);
         let log = Self::log(&self.data);
         let last = log.lines().last().unwrap_or_default();
         let said: serde_json::Value =
