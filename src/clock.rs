@@ -2,7 +2,7 @@
 //!
 //! `received` comes from a [`Clock`] that is handed in, so that a replay of an old list and a test can
 //! give their own. The rule against jumps belongs to the system clock: one that moves against the
-//! machine's uptime stops intake until somebody has looked (DESIGN section 4).
+//! machine's uptime stops intake until somebody has looked.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

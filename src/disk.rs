@@ -1,7 +1,7 @@
 //! Files that survive a power cut: the only file of the project that fsyncs and renames.
 //!
 //! Every operation works on a [`Folder`], an open directory, and names files relative to it. The order is
-//! always the same (DESIGN section 10): the parent directory is opened first, so that an error of an
+//! always the same (`docs/spec/storage.md`): the parent directory is opened first, so that an error of an
 //! earlier write to it is not lost with its inode; then a temporary file is written and fsynced; then it is
 //! renamed to its name; then the directory is fsynced, and every directory above it whose own entry this
 //! process has not yet seen made durable. System calls go through rustix, because std's `sync_all` repeats

@@ -2,7 +2,7 @@
 //!
 //! The guard is (origin, size, root) of the newest head that was signed, on storage of its own, advanced
 //! before the key is used. The key signs only what a consistency proof shows to extend the guard: never
-//! a smaller size, never another root at the same size (DESIGN section 10). Together they are what a
+//! a smaller size, never another root at the same size (`docs/spec/storage.md`). Together they are what a
 //! cluster would move into a process of its own.
 
 use std::path::{Path, PathBuf};

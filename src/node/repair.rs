@@ -1,6 +1,6 @@
 //! Repairs that an operator asks for by name: a guard that was lost, a batch that cannot be applied.
 //!
-//! Follows DESIGN section 10 and `docs/spec/storage.md`, rules SO-32 and SO-33. Neither of them can make the
+//! Follows `docs/spec/storage.md`, rules SO-32 and SO-33. Neither of them can make the
 //! log sign two histories: a guard is made only where there is none, only at a head that the log key is seen
 //! to have signed, and the next start checks the whole log against it; and a batch is moved away only if
 //! no head above it was ever signed.

@@ -1,6 +1,6 @@
 //! The sequencer: the one thread that decides what enters the log, in which order, and commits it.
 //!
-//! The life of a submission here (DESIGN sections 2 and 10): taken from the [`Intake`] -> decided by the
+//! The life of a submission here (`docs/ARCHITECTURE.md`): taken from the [`Intake`] -> decided by the
 //! [`Law`] -> blobs durable -> planned -> **one create-only batch object** -> signed behind the guard ->
 //! tiles and bundles applied -> handed to [`crate::publish`]. Recovery runs the same plan and the same
 //! law over the same batch objects.

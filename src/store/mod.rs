@@ -1,4 +1,4 @@
-//! Where the log keeps its objects: few verbs, and one of them is what safety rests on (DESIGN section 10).
+//! Where the log keeps its objects: few verbs, and one of them is what safety rests on (`docs/spec/storage.md`).
 //!
 //! That one is [`Store::create`]: a name gets its bytes once. A batch that could be created has been
 //! committed; one that exists with other bytes belongs to another writer. All other objects are derived
