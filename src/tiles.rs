@@ -1,7 +1,8 @@
 //! Reading a log from its store: tiles, bundles, entries by index, proofs of any size.
 //!
-//! Everything here reads files that never change; the last few full bundles are kept in memory. Nothing
-//! is believed: who needs certainty compares with a root that was signed.
+//! Everything here reads files that never change; the last few full bundles are kept in memory. A bundle is
+//! compared with its tile of hashes each time it is read, so that no page and no list shows an entry that a disk
+//! has altered. Nothing more is believed: who needs certainty compares with a root that was signed.
 
 mod multi;
 mod texts;
@@ -11,7 +12,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use undersigned_tlog::hash::{Hash, sha256};
+use undersigned_tlog::hash::{Hash, leaf_hash, sha256};
 use undersigned_tlog::tile::{
     Bundle, TILE_WIDTH, Tile, TileCoordinate, TileError, TileNodes, TilePath, Width, entries_width,
 };
@@ -121,6 +122,7 @@ impl LogReader {
         }
         let width = entries_width(index, size).ok_or(ReadError::Outside)?;
         let entries = Arc::new(read_bundle(self.store.as_ref(), index, width)?);
+        self.check(index, width, &entries)?;
         if width.is_full() {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.push_back((index, Arc::clone(&entries)));
@@ -129,6 +131,19 @@ impl LogReader {
             }
         }
         Ok(entries)
+    }
+
+    /// Whether the entries of a bundle are those that its tile of hashes was made of.
+    fn check(&self, index: u64, width: Width, entries: &[Vec<u8>]) -> Result<(), ReadError> {
+        let coordinate = TileCoordinate::new(0, index).ok_or(ReadError::Outside)?;
+        let tile = read_tile(self.store.as_ref(), coordinate, width)?;
+        let is_hashed = |(position, entry): (u64, &Vec<u8>)| tile.hash(0, position) == Some(leaf_hash(entry));
+        if (0..).zip(entries).all(is_hashed) {
+            return Ok(());
+        }
+        let name = Name::tile(&TilePath::Entries { index, width });
+        tracing::error!(%name, "a bundle and its tile of hashes differ; restore both from a backup or a mirror");
+        Err(ReadError::Damaged { name })
     }
 
     fn find(&self, index: u64) -> Option<Entries> {
@@ -256,4 +271,46 @@ fn get_either(store: &dyn Store, name: &Name, full: &Name) -> Result<Vec<u8>, Re
         return Ok(bytes);
     }
     store.get(full)?.ok_or_else(|| ReadError::Missing { name: name.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Created;
+    use crate::store::MemoryStore;
+
+    /// A log of three entries, of which a disk has altered what is named here.
+    fn reader(entries: [&[u8]; 3], hashed: [&[u8]; 3]) -> LogReader {
+        let store = MemoryStore::default();
+        let width = Width::new(3).expect("a width");
+        let coordinate = TileCoordinate::new(0, 0).expect("a tile");
+        let hashes: Vec<u8> = hashed.iter().flat_map(|entry| *leaf_hash(entry).as_bytes()).collect();
+        let mut bundle = Vec::new();
+        for entry in entries {
+            bundle.extend_from_slice(&u16::try_from(entry.len()).expect("short").to_be_bytes());
+            bundle.extend_from_slice(entry);
+        }
+        for (path, bytes) in [
+            (TilePath::Hashes { coordinate, width }, hashes),
+            (TilePath::Entries { index: 0, width }, bundle),
+        ] {
+            assert_eq!(store.create_pending(&Name::tile(&path), &bytes).expect("it is new"), Created::New);
+        }
+        LogReader::new(Arc::new(store))
+    }
+
+    /// An edited entry in an old bundle stood on pages and lists as if somebody had signed it.
+    #[test]
+    fn an_entry_that_a_disk_altered_is_not_read() {
+        let size = TreeSize::new(3);
+        let good: [&[u8]; 3] = [b"first", b"second", b"third"];
+        let read = reader(good, good).entry(1, size).expect("it is whole");
+        assert_eq!(read.as_deref(), Some(&b"second"[..]));
+        let altered: [&[u8]; 3] = [b"first", b"secund", b"third"];
+        for reader in [reader(altered, good), reader(good, altered)] {
+            for index in 0..3 {
+                assert!(matches!(reader.entry(index, size), Err(ReadError::Damaged { .. })), "{index}");
+            }
+        }
+    }
 }

@@ -31,7 +31,7 @@ use axum::response::Response;
 use axum::routing::get;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use undersigned_tlog::hash::HASH_BYTES;
+use undersigned_tlog::hash::{HASH_BYTES, Hash, sha256};
 use undersigned_tlog::tile::{BundleReader, TileCoordinate, TilePath, Width, entries_width, width_of};
 use undersigned_tlog::tree::TreeSize;
 
@@ -181,7 +181,7 @@ async fn tile(State(files): State<Files>, uri: Uri) -> Response {
 
 async fn blob(State(files): State<Files>, uri: Uri) -> Response {
     let read = match parse_blob(uri.path()) {
-        Some(name) => files.read(move |files| found(files.store.get(&name))).await,
+        Some((name, hash)) => files.read(move |files| read_blob(files, &name, hash)).await,
         None => Err(StaticProblem::NotFound),
     };
     let headers =
@@ -282,9 +282,19 @@ fn parse_tile(path: &str) -> Option<TilePath> {
     TilePath::parse(path.strip_prefix('/')?).ok()
 }
 
-fn parse_blob(path: &str) -> Option<Name> {
-    let name = Name::parse(&format!("public{path}")).ok()?;
-    path.starts_with("/blobs/").then_some(name)
+fn parse_blob(path: &str) -> Option<(Name, Hash)> {
+    let (_, hash) = path.strip_prefix("/blobs/")?.rsplit_once('/')?;
+    Some((Name::parse(&format!("public{path}")).ok()?, Hash::from_hex(hash).ok()?))
+}
+
+/// A blob. One that is damaged counts as erased: other words are never given for those that were signed.
+fn read_blob(files: &StaticFiles, name: &Name, hash: Hash) -> Result<Bytes, StaticProblem> {
+    let bytes = found(files.store.get(name))?;
+    if sha256(&[&bytes]) == hash {
+        return Ok(bytes);
+    }
+    tracing::error!(%name, "a blob is damaged on the disk; restore it from a backup or a mirror");
+    Err(StaticProblem::NotFound)
 }
 
 /// A tile, from its own file or from the beginning of a wider one.

@@ -4,7 +4,6 @@ use axum::http::{Method, Request, StatusCode};
 use axum::response::IntoResponse as _;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
-use undersigned_tlog::hash::Hash;
 use undersigned_tlog::tile::bundle_append;
 
 use super::*;
@@ -292,7 +291,7 @@ fn unreadable_is_not_absent() {
 #[test]
 fn blobs_are_bytes_that_no_browser_runs() {
     let site = Site::with_size(0);
-    let name = Name::blob(&Hash::from_bytes([0xab; 32]));
+    let name = Name::blob(&sha256(&[b"<script>"]));
     let path = name.as_str().strip_prefix("public").expect("public");
     site.check_not_found(path);
     assert_eq!(site.store.create(&name, b"<script>").expect("created"), Created::New);
@@ -304,6 +303,9 @@ fn blobs_are_bytes_that_no_browser_runs() {
         ("cache-control", "public, max-age=300, immutable"),
     ]);
     site.store.delete(&name).expect("erased");
+    site.check_not_found(path);
+    // Other words under the same name are given to nobody.
+    assert_eq!(site.store.create(&name, b"<scrape>").expect("created"), Created::New);
     site.check_not_found(path);
 }
 
