@@ -117,7 +117,11 @@ fn signatories(
     }
     let active = found.iter().filter(|signatory| signatory.status == "active").count();
     let lapsed = found.iter().filter(|signatory| signatory.status == "lapsed").count();
-    let withdrawn = found.len().saturating_sub(active).saturating_sub(lapsed);
+    // Who withdraws what it never signed stands in the list, and is not counted.
+    let withdrawn = found
+        .iter()
+        .filter(|signatory| signatory.status == "withdrawn" && signatory.endorsed.is_some())
+        .count();
     let by_time = ended_by_time(u64::try_from(lapsed).unwrap_or(u64::MAX));
     output.line(format!("{active} standing, {withdrawn} withdrawn{by_time}, as of {tree_size} entries"));
     if found.len() > 1 {

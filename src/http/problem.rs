@@ -98,7 +98,7 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         "has-endorsed",
         StatusCode::CONFLICT,
         "the party has an endorsement of this version",
-        "ask for its status instead (question=status, undersigned prove status)",
+        "ask for its status instead: undersigned prove status, or question=status",
     ),
     (
         "head-broken",
@@ -340,7 +340,7 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         "read-only-mirror",
         StatusCode::MISDIRECTED_REQUEST,
         "a mirror takes nothing in",
-        "send it to the registry itself, whose address the detail names",
+        "send it to the registry itself, whose address is named beside this",
     ),
     (
         "reads-busy",

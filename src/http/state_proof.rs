@@ -133,7 +133,7 @@ fn cut(state: &state::State, wanted: &Wanted) -> Result<Cut, Problem> {
         };
         named.extend(record.names.iter().map(|name| name.text));
         status = match state.record(&StateKey::endorsement(&version, &party)) {
-            Some(Record::Endorsement(record)) => Some(record.status.name()),
+            Some(Record::Endorsement(record)) => Some((record.status.name(), record.endorsed.is_some())),
             _ => None,
         };
     }
@@ -141,8 +141,12 @@ fn cut(state: &state::State, wanted: &Wanted) -> Result<Cut, Problem> {
         (Question::Status { .. }, None) => {
             return Err(Problem::new("not-endorsed", "the party has no endorsement of this version"));
         }
-        (Question::Absent { .. }, Some(status)) => {
-            let detail = format!("the party has an endorsement of this version, and it is {status}");
+        (Question::Absent { .. }, Some((status, was_made))) => {
+            let detail = if was_made {
+                format!("the party has an endorsement of this version, and it is {status}")
+            } else {
+                "the party never signed this version, but withdrew from it, and that is on record".to_owned()
+            };
             return Err(Problem::new("has-endorsed", detail));
         }
         _ => {}
@@ -155,7 +159,7 @@ fn cut(state: &state::State, wanted: &Wanted) -> Result<Cut, Problem> {
         paths: paths.collect::<Result<_, Problem>>()?,
         blobs: small_blobs(named),
         count: CountView::of(&tally),
-        status,
+        status: status.map(|(status, _)| status),
     })
 }
 

@@ -51,18 +51,26 @@ impl Scene {
     }
 
     fn endorse(&self, number: u64, party: PartyId) -> (u64, EventHash) {
+        self.endorse_after(number, party, None)
+    }
+
+    fn endorse_after(&self, number: u64, party: PartyId, after: Option<EventHash>) -> (u64, EventHash) {
         let (statement, version) = (self.statement, self.version);
         self.move_thread(
             number,
             party,
-            None,
+            after,
             Body::Endorse { statement, version, language: "en".to_owned(), not_after: None },
         )
     }
 
     fn withdraw(&self, number: u64, party: PartyId, after: EventHash) -> u64 {
+        self.leave(number, party, after).0
+    }
+
+    fn leave(&self, number: u64, party: PartyId, after: EventHash) -> (u64, EventHash) {
         let (statement, version) = (self.statement, self.version);
-        self.move_thread(number, party, Some(after), Body::Withdraw { statement, version }).0
+        self.move_thread(number, party, Some(after), Body::Withdraw { statement, version })
     }
 
     fn page(&self, path: &str) -> String {
@@ -195,6 +203,26 @@ fn who_signs_and_who_left_stand_apart() {
             .contains(&format!("withdrawn later, in <a href=\"/entries/{left}\">"))
     );
     assert!(scene.page(&format!("/entries/{left}")).contains("With this entry the party left."));
+    // Who signs and leaves a second time: neither the first signature nor the first withdrawal is the last.
+    let twice = scene.enter(3, "Twice");
+    let (first, hash) = scene.endorse(3, twice);
+    let (first_left, hash) = scene.leave(3, twice, hash);
+    let (again, hash) = scene.endorse_after(3, twice, Some(hash));
+    for entry in [first, first_left] {
+        let page = scene.page(&format!("/entries/{entry}"));
+        assert!(
+            page.contains(&format!("This party signs today, by <a href=\"/entries/{again}\">")),
+            "{page}"
+        );
+    }
+    let (second_left, _) = scene.leave(3, twice, hash);
+    for entry in [first, first_left] {
+        let page = scene.page(&format!("/entries/{entry}"));
+        let told = format!("does not sign today: it left by <a href=\"/entries/{second_left}\">");
+        assert!(page.contains(&told) && !page.contains("withdrawn later"), "{page}");
+    }
+    let page = scene.page(&format!("/entries/{again}"));
+    assert!(page.contains(&format!("withdrawn later, in <a href=\"/entries/{second_left}\">")), "{page}");
     // To take away: both, with what each did, in the form that the address says.
     let list = |ending| browse(&scene.running, &format!("/statements/pledge/signatories.{ending}"));
     for (ending, media) in [("csv", "text/csv"), ("jsonl", "application/jsonl")] {

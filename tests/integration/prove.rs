@@ -95,7 +95,7 @@ fn status_and_absence_are_proved() {
     terminal.fails(
         &absent(&org),
         1,
-        "error: the party has an endorsement of this version, and it is active\nask for its status instead (question=status, undersigned prove status)\n",
+        "error: the party has an endorsement of this version, and it is active\nask for its status instead: undersigned prove status, or question=status\n",
     );
     terminal.fails(
         &absent("example.org"),
@@ -129,6 +129,15 @@ fn status_and_absence_are_proved() {
         (&told["active"], &told["is_newest"], &told["anchored"]),
         (&0.into(), &true.into(), &false.into())
     );
+    // Whoever withdraws what it never signed is on record, and not counted.
+    terminal.succeeds("withdraw pledge --key other --out o.tlog-proof");
+    terminal.fails(
+        &absent(&other),
+        1,
+        "error: the party never signed this version, but withdrew from it, and that is on record\nask for its status instead: undersigned prove status, or question=status\n",
+    );
+    let list = terminal.succeeds("list signatories pledge");
+    assert!(list.contains("\n0 standing, 1 withdrawn, as of 8 entries\n"), "{list}");
 }
 
 #[test]

@@ -31,8 +31,8 @@ pub(in crate::http) struct Standing {
     pub(in crate::http) is_lapsed: bool,
     /// The last second in which it stands or stood, where it ends by itself.
     pub(in crate::http) not_after: Option<u64>,
-    /// Whether it was made at all: a withdrawal may come first.
-    pub(in crate::http) is_endorsed: bool,
+    /// The newest entry that endorses; none if there never was one: a withdrawal may come first.
+    pub(in crate::http) endorsed: Option<u64>,
     /// The newest entry of its thread.
     pub(in crate::http) entry: u64,
 }
@@ -95,7 +95,7 @@ pub(in crate::http) async fn entry_detail(handle: &Handle, reference: &str) -> R
                 is_active: record.status == Status::Active,
                 is_lapsed: record.status == Status::Lapsed,
                 not_after: record.not_after,
-                is_endorsed: record.endorsed.is_some(),
+                endorsed: record.endorsed,
                 entry: record.entry,
             }),
             json,
