@@ -222,16 +222,31 @@ fn say(report: &Report, anchored: bool, output: Output) {
 }
 
 fn checked(report: &Report) -> Vec<String> {
-    let mut lines = vec![
-        "the checkpoint: signed by every key that the policy names for this log".to_owned(),
-        format!(
-            "all entries ({}) hash to the tiles that are served ({}), and to the root that was signed",
-            report.tree_size, report.tiles
-        ),
-        format!("all signatures ({}), each over the exact words of its entry", report.signatures),
-        "the law: every entry is what the rules admit at its place, received never goes back".to_owned(),
-        "the state root in every entry: each count, list and status that it proves".to_owned(),
-    ];
+    let checkpoint = "the checkpoint: signed by every key that the policy names for this log".to_owned();
+    let mut lines = if report.from == 0 {
+        vec![
+            checkpoint,
+            format!(
+                "all entries ({}) hash to the tiles that are served ({}), and to the root that was signed",
+                report.tree_size, report.tiles
+            ),
+            format!("all signatures ({}), each over the exact words of its entry", report.signatures),
+            "the law: every entry is what the rules admit at its place, received never goes back".to_owned(),
+            "the state root in every entry: each count, list and status that it proves".to_owned(),
+        ]
+    } else {
+        vec![
+            checkpoint,
+            format!(
+                "the new entries ({}) hash to the tiles that are served, and with those audited before to the root that was signed",
+                report.tree_size.saturating_sub(report.from)
+            ),
+            "the signatures of the new entries, each over the exact words of its entry".to_owned(),
+            "the law: every new entry is what the rules admit at its place, received never goes back"
+                .to_owned(),
+            "the state root in every new entry: each count, list and status that it proves".to_owned(),
+        ]
+    };
     if report.registry_pinned {
         lines.push("entry 0: it opens the registry that the trust anchor names".to_owned());
     }
@@ -247,6 +262,15 @@ fn not_shown(report: &Report, anchored: bool) -> Vec<String> {
         "the texts and names beside the log: they are named by hash and may have been erased".to_owned(),
         "what was refused or never logged".to_owned(),
     ];
+    if report.from > 0 {
+        lines.insert(
+            0,
+            format!(
+                "that this source still has the first {} entries as they were audited: they were not read again; without --state they are",
+                report.from
+            ),
+        );
+    }
     if !anchored {
         lines.insert(0, "WHOSE LOG THIS IS: the trust anchor came from the audited registry itself; fetch it once (undersigned policy --out registry.policy), compare the fingerprint with the one that the operator publishes elsewhere, and give it with --policy".to_owned());
     }

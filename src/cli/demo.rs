@@ -104,7 +104,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
         let client = Client::new(&url)?;
         let demo = Demo { session: Session { client, trust, anchored: true }, data: &data, output };
         let summary = demo.play()?;
-        demo.say_what_to_try(&url, &policy);
+        demo.say_what_to_try((!args.once).then_some(&url), &policy);
         output.object(&summary);
         Ok(())
     })();
@@ -325,20 +325,28 @@ impl Demo<'_> {
             .map_err(|error| CliError::broken(format!("the log is not append-only: {error}")))
     }
 
-    fn say_what_to_try(&self, url: &str, policy: &Path) {
+    /// With an address where the demo stays up.
+    fn say_what_to_try(&self, url: Option<&str>, policy: &Path) {
         let output = self.output;
-        output.line("\nLook at it:");
-        output.line(format!("  open {url}/ in a browser, or: curl {url}/"));
-        output.line(format!("  curl {url}/v1/statements/{SLUG}"));
-        output.line(format!("  curl {url}/v1/statements/{SLUG}/signatories"));
-        output.line(format!("  curl {url}/v1/receipts/9"));
-        output.line(format!("  curl {url}/checkpoint"));
-        output.line("Check it (the first needs no network):");
+        if let Some(url) = url {
+            output.line("\nLook at it:");
+            output.line(format!("  open {url}/ in a browser, or: curl {url}/"));
+            output.line(format!("  curl {url}/v1/statements/{SLUG}"));
+            output.line(format!("  curl {url}/v1/statements/{SLUG}/signatories"));
+            output.line(format!("  curl {url}/v1/receipts/9"));
+            output.line(format!("  curl {url}/checkpoint"));
+        }
+        output.line("\nCheck it; neither line needs a network:");
         output.line(format!(
             "  undersigned verify {}/*.tlog-proof --policy {}",
             self.data.display(),
             policy.display()
         ));
-        output.line(format!("  undersigned audit {url} --policy {}", policy.display()));
+        output.line(format!(
+            "  undersigned audit {} --policy {}",
+            self.data.join("registry").display(),
+            policy.display()
+        ));
+        output.line(format!("All of it stays in {} until you delete it.", self.data.display()));
     }
 }

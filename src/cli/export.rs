@@ -220,10 +220,10 @@ fn signature(args: &SignatureArgs, output: Output) -> Result<(), CliError> {
     })?;
     // It has a signature, so somebody acts.
     let party = envelope.event().actor(envelope.event_hash()).unwrap_or(PartyId(envelope.event_hash().0));
-    write(&args.out_event, &signable(envelope.event_bytes()))?;
-    write(&args.out_signature, &signature_file(proof)?)?;
+    write_new(&args.out_event, &signable(envelope.event_bytes()))?;
+    write_new(&args.out_signature, &signature_file(proof)?)?;
     if let Some(path) = &args.out_key {
-        write(path, key_file(proof).as_bytes())?;
+        write_new(path, key_file(proof).as_bytes())?;
     }
     let time = openssh_time(received);
     let how = check_with(args, proof.method, &party, &time);

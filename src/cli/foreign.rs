@@ -11,6 +11,7 @@ use undersigned_tlog::codec;
 
 use super::CliError;
 use super::endorse::{Wish, not_after, prepare as prepare_event};
+use super::export::write_new;
 use super::naming;
 use super::output::{Output, time};
 use super::signing::{Session, SigningArgs, report};
@@ -100,8 +101,7 @@ pub(super) fn prepare(args: &PrepareArgs, output: Output) -> Result<(), CliError
     };
     let event = prepare_event(&session, key, &wish)?;
     let bytes = event.encode();
-    std::fs::write(&args.out, signable(&bytes))
-        .map_err(|error| CliError::file("write", &args.out, &error))?;
+    write_new(&args.out, &signable(&bytes))?;
     let until = event.log_before.map(time);
     output.line(format!("wrote {} for the key {key} to sign", args.out.display()));
     output.line(format!("  {} {} in the registry {}", args.act, args.statement, session.registry()?));

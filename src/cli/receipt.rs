@@ -14,6 +14,9 @@ const EXAMPLE: &str = "Example:
   undersigned receipt 12 --out 12.tlog-proof";
 
 /// Fetch a receipt again, under the newest checkpoint
+///
+/// It proves the entry for ever. The state after the entry is in it only while the entry is among the newest:
+/// keep the receipt that comes with a signature.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
@@ -49,7 +52,11 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
         Some(path) => {
             write_receipt(path, &receipt)?;
             output.line(format!("receipt of entry {} written to {}", verified.index, path.display()));
-            output.object(&json!({"index": verified.index, "receipt": path, "anchored": anchored}));
+            let has_state = verified.party_record.is_some();
+            if !has_state && verified.party.is_some() {
+                output.line("It proves the entry. What the state was after it, with the party's name and the words of the version, is in the receipt that came with the signature; what it is now: undersigned prove status");
+            }
+            output.object(&json!({"index": verified.index, "receipt": path, "anchored": anchored, "has_state": has_state}));
         }
         None => output.raw(&receipt),
     }

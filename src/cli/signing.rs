@@ -145,6 +145,9 @@ impl Session {
 /// A refusal, with the exact command that helps, where the event says which.
 fn refused(error: ClientError, event: &Event) -> CliError {
     let next = match (error.code(), &event.body, event.after) {
+        (Some("already-endorsed"), Body::Endorse { not_after: Some(_), .. }, Some(head)) => Some(format!(
+            "when it ends cannot be moved: withdraw and endorse again, or wait until it has ended; its receipt again: undersigned receipt {head} --out FILE"
+        )),
         (Some("already-endorsed" | "already-withdrawn"), _, Some(head)) => {
             Some(format!("nothing to do; its receipt again: undersigned receipt {head} --out FILE"))
         }

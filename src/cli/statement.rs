@@ -58,6 +58,9 @@ pub(super) struct PublishArgs {
     courtesy: Vec<String>,
 }
 
+/// What some editors put before a text: it would stand before the title for ever, and nobody would see it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// A language version, read and checked.
 #[derive(Debug, Clone)]
 pub(super) struct Written {
@@ -189,24 +192,38 @@ pub(super) fn version_event(
 }
 
 fn read_text(text: &str, status: TextStatus) -> Result<Written, CliError> {
-    let (language, path) =
-        text.split_once('=').filter(|(language, _)| is_language(language)).ok_or_else(|| {
-            CliError::refused(format!(
-                "{text:?} is no text to publish\nwrite LANGUAGE=FILE, such as en=pledge.txt"
-            ))
-        })?;
+    let (language, path) = text.split_once('=').ok_or_else(|| {
+        CliError::usage(format!("{text:?} is no text to publish\nwrite LANGUAGE=FILE, such as en=pledge.txt"))
+    })?;
+    if !is_language(language) {
+        return Err(CliError::usage(format!(
+            "{language:?} is no language tag\nwrite a short one in lower case, such as en, fr or pt-br"
+        )));
+    }
     let path = Path::new(path);
-    let content = std::fs::read_to_string(path).map_err(|error| CliError::file("read", path, &error))?;
+    let content = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => CliError::local(format!(
+            "{} is no text in UTF-8\nsave it again with the encoding UTF-8 (without a byte order mark)",
+            path.display()
+        )),
+        _ => CliError::file("read", path, &error),
+    })?;
     written(language, status, &content)
         .map_err(|reason| CliError::refused(format!("{}: {reason}", path.display())))
 }
 
 /// Cuts a file into its title, the first line, and its text.
 pub(super) fn written(language: &str, status: TextStatus, content: &str) -> Result<Written, String> {
+    if content.starts_with(BYTE_ORDER_MARK) {
+        return Err(
+            "the file begins with a byte order mark, which no editor shows\nsave it again as UTF-8 without one"
+                .to_owned(),
+        );
+    }
     let content = content.replace("\r\n", "\n");
     let (title, text) = content
         .split_once('\n')
-        .ok_or("there is only one line\nthe first line is the title, the rest the text")?;
+        .ok_or("there is no text below a title\nthe first line is the title, the rest the text")?;
     let (title, text) = (title.trim(), text.trim_start_matches('\n'));
     check_text(title.as_bytes(), true)
         .map_err(|rule| format!("the title: {rule}\nchange the first line of the file"))?;

@@ -55,8 +55,21 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
     let trust = read_trust(policy, args.registry.as_deref())?;
     let bar = Progress::of(u64::try_from(args.files.len()).unwrap_or(u64::MAX), "files", output);
     let (mut receipts, mut states, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+    let mut failed = Vec::new();
     for file in &args.files {
-        let checked = check_file(file, &trust)?;
+        let checked = match check_file(file, &trust) {
+            Ok(checked) => checked,
+            Err(error) if args.files.len() == 1 => return Err(error),
+            Err(error) => {
+                bar.advance(1);
+                bar.aside(|| {
+                    // Its first line names the file.
+                    output.line(error.message().replace('\n', "\n  "));
+                });
+                failed.push((file, error));
+                continue;
+            }
+        };
         bar.advance(1);
         bar.aside(|| say(file, &words_of(&checked), output));
         let list = match &checked {
@@ -66,8 +79,29 @@ pub(super) fn run(args: &Args, output: Output) -> Result<(), CliError> {
         };
         list.push(object(&checked, file));
     }
-    output.object(&json!({"receipts": receipts, "state_proofs": states, "multi_proofs": entries}));
-    Ok(())
+    let not_verified: Vec<_> = failed
+        .iter()
+        .map(|(file, error)| {
+            let (what, next) = error.message().split_once('\n').unwrap_or((error.message(), ""));
+            json!({"file": file, "verified": false, "error": what, "next": next})
+        })
+        .collect();
+    output.object(&json!({
+        "receipts": receipts,
+        "state_proofs": states,
+        "multi_proofs": entries,
+        "not_verified": not_verified,
+    }));
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = failed.iter().map(|(file, _)| file.display().to_string()).collect();
+    Err(CliError::refused(format!(
+        "{} of {} files are not verified: {}\nwhat is wrong with each is said above; the others hold",
+        failed.len(),
+        args.files.len(),
+        names.join(", ")
+    )))
 }
 
 fn words_of(checked: &Checked) -> words::Words {
@@ -108,6 +142,7 @@ pub(super) fn object(checked: &Checked, file: &Path) -> serde_json::Value {
             "active": verified.active(),
             "active_by_level": (0..=LEVEL_MAX).map(|level| verified.tally.count(level)).collect::<Vec<_>>(),
             "withdrawn": verified.withdrawn(),
+            "lapsed": verified.lapsed(),
             "registry": verified.registry.as_ref().map(RegistryId::to_text),
         }),
         Checked::Entries(verified) => json!({

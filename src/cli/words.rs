@@ -278,5 +278,8 @@ fn endorsement(verified: &Verified, stated: &mut Vec<String>, not_proved: &mut V
             ended_by_time(tally.count(COLUMN_LAPSED))
         ));
     }
-    stated.push("the last lines rest on the state root in the entry; anyone can check it by replay: undersigned audit".to_owned());
+    if verified.endorsement.is_some() || verified.party_record.is_some() || verified.version_record.is_some()
+    {
+        stated.push("the last lines rest on the state root in the entry; anyone can check it by replay: undersigned audit".to_owned());
+    }
 }

@@ -43,6 +43,13 @@ fn an_audit_goes_on_from_where_the_last_one_ended() {
     let before = kept();
     let again = terminal.succeeds(AUDIT);
     assert!(again.contains("4 of them audited before, and still the beginning of the log; 0 new"), "{again}");
+    // What was not read again is not said to be checked.
+    assert!(first.contains("all entries (4) hash") && !first.contains("not read again"), "{first}");
+    assert!(again.contains("the new entries (0) hash") && !again.contains("all entries"), "{again}");
+    assert!(
+        again.contains("still has the first 4 entries as they were audited: they were not read again"),
+        "{again}"
+    );
     assert!(kept() == before, "the same is kept");
     terminal.succeeds("endorse pledge --key org --out 1.tlog-proof");
     let json = terminal.json(AUDIT);

@@ -215,7 +215,25 @@ fn verify_says_what_is_proved_and_needs_no_registry() {
     std::fs::write(terminal.path("cut.tlog-proof"), &receipt[..receipt.len() / 2]).unwrap();
     assert_eq!(terminal.run("verify cut.tlog-proof --policy registry.policy").code, 1);
     // One bad file among good ones fails the whole command.
-    assert_eq!(terminal.run("verify e.tlog-proof cut.tlog-proof --policy registry.policy").code, 1);
+    let said = terminal.run("verify cut.tlog-proof e.tlog-proof absent --policy registry.policy");
+    assert_eq!(
+        (said.code, said.error.as_str()),
+        (
+            1,
+            "error: 2 of 3 files are not verified: cut.tlog-proof, absent\nwhat is wrong with each is said above; the others hold\n"
+        )
+    );
+    assert!(said.out.starts_with("cut.tlog-proof: NOT VERIFIED: "), "{}", said.out);
+    assert!(
+        said.out.contains("\ne.tlog-proof: VERIFIED\n") && said.out.contains("cannot read absent: "),
+        "{}",
+        said.out
+    );
+    let said = terminal.run("--json verify cut.tlog-proof e.tlog-proof --policy registry.policy");
+    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &told["receipts"][0]["file"]), (1, &"e.tlog-proof".into()));
+    assert_eq!(told["not_verified"][0]["file"], "cut.tlog-proof");
+    assert!(told["not_verified"][0]["error"].is_string() && told["not_verified"][0]["next"].is_string());
     let other = Terminal::new();
     std::fs::copy(other.path("registry.policy"), terminal.path("other.policy")).unwrap();
     let said = terminal.run("verify e.tlog-proof --policy other.policy");
@@ -418,8 +436,18 @@ fn typical_mistakes_are_told_with_what_to_do() {
             "error: \"Not_A_Slug\" is no slug\nuse a-z, 0-9 and single hyphens, at most 64 characters\n",
         ),
         (
+            "statement publish pledge --key org --text english=pledge.txt",
+            2,
+            "error: \"english\" is no language tag\nwrite a short one in lower case, such as en, fr or pt-br\n",
+        ),
+        (
+            "prepare endorse pledge --public-key org.pub --out pledge.txt",
+            4,
+            "error: pledge.txt exists already, and it was left as it is\nname another file with --out\n",
+        ),
+        (
             "statement publish pledge --key org --text pledge.txt",
-            1,
+            2,
             "error: \"pledge.txt\" is no text to publish\nwrite LANGUAGE=FILE, such as en=pledge.txt\n",
         ),
         (
@@ -486,7 +514,7 @@ fn json_answers_parse_and_say_the_same() {
         ("list signatories pledge", "signatories"),
         ("policy", "fingerprint"),
         ("prepare withdraw pledge --public-key org.pub --out w.txt", "file"),
-        ("receipt 4 --out r.tlog-proof", "receipt"),
+        ("receipt 4 --out r.tlog-proof", "has_state"),
         ("withdraw pledge --key org --out w.tlog-proof", "event"),
     ] {
         assert!(!json(line)[member].is_null(), "{line} has {member}");

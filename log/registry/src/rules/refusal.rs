@@ -147,7 +147,7 @@ pub enum Refusal {
         previous: u64,
     },
     /// LA-34: an end that is not ahead.
-    #[error("not_after must lie after the registry's clock, which is at {received}")]
+    #[error("not_after must lie after the registry's clock, which is at {received} (POSIX seconds)")]
     NotAfterPassed {
         /// The registry's clock.
         received: u64,
