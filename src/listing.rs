@@ -122,14 +122,19 @@ pub fn json_line(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
 
 /// POSIX seconds as a date and time in UTC (RFC 3339); empty past the year 9999.
 fn utc(seconds: u64) -> String {
-    let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds));
-    time.filter(|_| seconds <= YEAR_9999_END)
-        .map(|time| humantime::format_rfc3339_seconds(time).to_string())
-        .unwrap_or_default()
+    rfc3339(seconds).unwrap_or_default()
 }
 
 /// The last second that RFC 3339 can write.
 const YEAR_9999_END: u64 = 253_402_300_799;
+
+/// POSIX seconds as a date and time in UTC; none past the year 9999. Whoever endorses may name such an end, and
+/// the library that writes dates panics at it.
+#[must_use]
+pub fn rfc3339(seconds: u64) -> Option<String> {
+    let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds))?;
+    (seconds <= YEAR_9999_END).then(|| humantime::format_rfc3339_seconds(time).to_string())
+}
 
 /// A cell that no spreadsheet takes for a formula: an apostrophe stands before each character that begins
 /// one at the beginning of a cell. Programs that expect semicolons or tabs between cells split at these

@@ -140,6 +140,23 @@ fn an_end_that_is_none_is_refused_with_what_to_write() {
     assert!(said.contains("until 2100-12-31T23:59:59Z"), "{said}");
 }
 
+/// One endorsement up to the end of the year 9999 is due in the year 10000, which no date can be written for:
+/// `verify` ended with a panic at every state proof of that registry.
+#[test]
+fn an_end_past_all_dates_breaks_no_proof() {
+    let terminal = Terminal::with_pledge();
+    let said = terminal.succeeds("endorse pledge --key org --not-after 9999-12-31 --out e.tlog-proof");
+    assert!(said.contains("until 9999-12-31T23:59:59Z"), "{said}");
+    terminal.succeeds("prove count pledge --out count.tlog-proof");
+    let said = terminal.succeeds("verify e.tlog-proof count.tlog-proof --policy registry.policy");
+    assert!(said.contains("anything from 253402300800 on: then time alone may change"), "{said}");
+    let json = terminal.json("verify count.tlog-proof --policy registry.policy");
+    assert_eq!(json["state_proofs"][0]["next_due"], "253402300800");
+    for line in ["list signatories pledge", "show entry 4", "audit registry --policy registry.policy"] {
+        terminal.succeeds(line);
+    }
+}
+
 /// Submits in one go and waits for all.
 fn submit(handle: &Handle, submissions: Vec<Submission>) {
     let waiting: Vec<_> = submissions

@@ -3,7 +3,6 @@
 #![allow(unreachable_pub, reason = "what the attribute of a filter generates is public")]
 
 use std::fmt::Write as _;
-use std::time::{Duration, UNIX_EPOCH};
 
 use askama::filters::{Escaper as _, Html, Safe};
 
@@ -69,9 +68,7 @@ pub(super) fn iso(seconds: &u64, _: &dyn askama::Values) -> askama::Result<Strin
 }
 
 fn iso_of(seconds: u64) -> Option<String> {
-    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
-    // Later than the year 9999 it has no such form.
-    (seconds < 253_402_300_800).then(|| humantime::format_rfc3339_seconds(time).to_string())
+    crate::listing::rfc3339(seconds)
 }
 
 /// A number of seconds in the largest unit that it is whole in.
