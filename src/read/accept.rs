@@ -7,6 +7,7 @@
 //! - one that has no request in flight for a time is closed, whatever it sends meanwhile (an unfinished
 //!   HTTP/2 preface or header, pings): this ends idle keep-alive of both versions;
 //! - one whose peer does not take the answer for a time is cut, also where HTTP/2 hides that from the socket;
+//! - answers that peers do not take are held in memory up to a bound (`held`), beyond it they are told 503;
 //! - on shutdown connections without a request end after a moment, requests in flight have until the
 //!   deadline, then all are cut.
 //!
@@ -15,6 +16,7 @@
 //! Not here: time limits for handlers and request bodies, rates (`limits`), TLS.
 
 mod activity;
+mod held;
 mod places;
 
 use std::convert::Infallible;
@@ -40,7 +42,10 @@ use tower::Service as _;
 
 use crate::limits::SharedLimits;
 use crate::telemetry::meters;
+pub use held::{CONNECTION_HELD_BYTES_MAX, HELD_BYTES_MAX};
+
 use activity::{Activity, ArrivingBody, CountedBody, Handling, InFlight, TimedWrites};
+use held::{Held, NoRoom, Shares};
 use places::{Newcomer, Places};
 
 /// Time for the first byte of a connection.
@@ -68,7 +73,7 @@ const HEADER_LINES_MAX: usize = 64;
 const PENDING_RESETS_MAX: usize = 20;
 /// Streams that we reset because of a peer's mistakes before the connection ends (CVE-2025-8671).
 const LOCAL_RESETS_MAX: usize = 64;
-/// Bytes of answers that one HTTP/2 stream may hold in memory: with all streams 8 MiB a connection.
+/// Bytes of an answer that one HTTP/2 stream takes over at a time, beside the answer itself.
 const STREAM_SEND_BYTES_MAX: usize = 64 << 10;
 /// Pause after a failure to accept that may pass, such as no descriptors, and between two looks for a
 /// place while we work for all connections.
@@ -140,7 +145,7 @@ pub async fn serve(
     limits: AcceptLimits,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Drained, AcceptError> {
-    let shared = Arc::new(Shared { http: http(&limits), limits, app });
+    let shared = Arc::new(Shared { http: http(&limits), limits, app, held: Held::of_all() });
     let (stop, stopping) = watch::channel(false);
     let zero = Instant::now();
     // Dropping it cuts the connections.
@@ -205,6 +210,8 @@ struct Shared {
     http: auto::Builder<TokioExecutor>,
     limits: AcceptLimits,
     app: Router,
+    /// Bytes of answers that wait, of all connections.
+    held: Arc<Held>,
 }
 
 fn http(limits: &AcceptLimits) -> auto::Builder<TokioExecutor> {
@@ -268,15 +275,21 @@ async fn connection(
 
     let service = {
         let (activity, app) = (Arc::clone(&activity), shared.app.clone());
+        let (held, all) = (Held::of_connection(), Arc::clone(&shared.held));
         service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             let in_flight = InFlight::new(&activity);
             let handling = Handling::new(&activity);
             let answer = app.clone().call(request.map(|body| Body::new(ArrivingBody::new(body, &activity))));
+            let (held, all) = (Arc::clone(&held), Arc::clone(&all));
             async move {
-                let answer: Response<Body> = answer.await?;
+                let mut answer: Response<Body> = answer.await?;
                 drop(handling);
-                Ok::<_, Infallible>(answer.map(|body| CountedBody { body, in_flight }))
+                let shares = Shares::take(answer.body(), &held, &all).unwrap_or_else(|NoRoom| {
+                    answer = NoRoom::answer();
+                    None
+                });
+                Ok::<_, Infallible>(answer.map(|body| CountedBody { body, in_flight, shares }))
             }
         })
     };

@@ -99,7 +99,8 @@ pub struct Connections {
     pub drain_timeout: Duration,
     /// HTTP/2 streams at a time on one connection
     ///
-    /// Each may hold 64 KiB of an answer in memory.
+    /// Answers that wait for their peer take 16 MiB of memory at most on one connection, and 512 MiB on all;
+    /// beyond that a request is answered 503.
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1_024), env = "UNDERSIGNED_STREAMS_MAX")]
     pub streams_max: u32,
 }

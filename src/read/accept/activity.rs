@@ -17,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use super::held::Shares;
+
 /// What one connection is doing.
 #[derive(Debug)]
 pub(super) struct Activity {
@@ -170,6 +172,8 @@ impl HttpBody for ArrivingBody {
 pub(super) struct CountedBody {
     pub(super) body: Body,
     pub(super) in_flight: InFlight,
+    /// None once its bytes have them.
+    pub(super) shares: Option<Shares>,
 }
 
 impl HttpBody for CountedBody {
@@ -182,7 +186,12 @@ impl HttpBody for CountedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         self.in_flight.0.gets_on();
-        Poll::Ready(frame)
+        // An answer of known length is one piece.
+        let shares = self.shares.take();
+        Poll::Ready(match (frame, shares) {
+            (Some(Ok(frame)), Some(shares)) => Some(Ok(frame.map_data(|bytes| shares.with(bytes)))),
+            (frame, _) => frame,
+        })
     }
 
     fn is_end_stream(&self) -> bool {

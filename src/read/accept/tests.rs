@@ -353,6 +353,47 @@ fn a_client_that_shuts_its_http2_window_is_cut() {
     read_to_close(&mut server.send(start));
 }
 
+/// An HTTP/2 client with no window asked for 128 large answers on each connection, and all of them waited in memory.
+#[test]
+fn answers_that_nobody_takes_do_not_fill_the_memory() {
+    const ASK_LARGE: &[u8] = b"\x82\x04\x06/large\x86";
+    let ask = |stream: u8| [&[0, 0, 10, 1, 5, 0, 0, 0, stream][..], ASK_LARGE].concat();
+    // Settings: a window of 0 for every stream.
+    let start = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0".to_vec();
+    let server = Server::start(patient());
+    let mut greedy = server.send(&[start.clone(), ask(1)].concat());
+    assert!(!ends_with_its_head(&mut greedy, 1), "one answer may be larger than the bound");
+    greedy.write_all(&ask(3)).expect("sent");
+    assert!(ends_with_its_head(&mut greedy, 3), "a second one is refused, and has no body");
+    let mut other = server.send(&[start, ask(1)].concat());
+    assert!(!ends_with_its_head(&mut other, 1), "that is of each connection");
+    // What is not held any more leaves room.
+    let reset = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
+    let mut stream = 5;
+    greedy.write_all(&reset).expect("sent");
+    loop {
+        greedy.write_all(&ask(stream)).expect("sent");
+        if !ends_with_its_head(&mut greedy, stream) {
+            break;
+        }
+        stream += 2;
+    }
+}
+
+/// Reads frames up to the head of the answer on a stream: whether nothing follows it.
+fn ends_with_its_head(connection: &mut TcpStream, stream: u8) -> bool {
+    loop {
+        let mut head = [0; 9];
+        connection.read_exact(&mut head).expect("a frame");
+        let [high, middle, low, kind, flags, .., on] = head;
+        let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        connection.read_exact(&mut vec![0; length]).expect("its content");
+        if (kind, on) == (1, stream) {
+            return flags & 1 == 1;
+        }
+    }
+}
+
 #[test]
 fn headers_have_a_size() {
     let server = Server::start(patient());
