@@ -20,6 +20,21 @@ pub enum Standing {
     Refuses(String),
 }
 
+/// An error and what caused it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text.replace('\n', "; ")
+}
+
 /// How many times as long a mirror waits before it looks at a log again that broke a rule: verifying again
 /// costs, and no lie becomes true.
 const REFUSED_PAUSE_FACTOR: u32 = 30;
@@ -47,7 +62,7 @@ pub fn follow<E: From<MirrorError>>(
                 }
                 (Standing::Follows, pause)
             }
-            Err(error) if error.is_later() => (Standing::Waits(error.to_string()), pause),
+            Err(error) if error.is_later() => (Standing::Waits(with_causes(&error)), pause),
             Err(error) if error.is_refusal() => {
                 let now = Standing::Refuses(error.to_string());
                 if standing != now {
