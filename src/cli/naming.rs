@@ -125,7 +125,7 @@ fn replaced(error: ClientError, next: &str) -> CliError {
     }
 }
 
-fn is_missing(error: &ClientError) -> bool {
+pub(super) fn is_missing(error: &ClientError) -> bool {
     error.code() == Some("not-found")
 }
 

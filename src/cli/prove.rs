@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use undersigned_client::{Client, ClientError, StateOf, StateQuestion};
+use undersigned_client::{Client, StateOf, StateQuestion};
 use undersigned_registry::id::PartyId;
 
 use super::export::write_new;
@@ -114,7 +114,7 @@ pub(super) fn run(verb: &Verb, output: Output) -> Result<(), CliError> {
             let mut indexes = indexes.clone();
             indexes.sort_unstable();
             indexes.dedup();
-            prove(to, output, |client| client.multi_proof(&indexes))
+            prove(to, output, |client| client.multi_proof(&indexes).map_err(CliError::from))
         }
     }
 }
@@ -135,14 +135,31 @@ fn state(question: StateQuestion, of: &OfArgs, to: &ToArgs, output: Output) -> R
         (_, Some(version)) => StateOf::Version(naming::version_id("SLUG", version)?),
         (statement, None) => StateOf::Statement(statement.clone().unwrap_or_default()),
     };
-    prove(to, output, |client| client.state_proof(&of, question))
+    let named = match &of {
+        StateOf::Statement(statement) => Some(statement.clone()),
+        StateOf::Version(_) => None,
+    };
+    prove(to, output, |client| {
+        client.state_proof(&of, question).map_err(|error| match (&named, question) {
+            // What is missing may be the party.
+            (Some(statement), _) if client.statement(statement).is_err() => {
+                naming::about_statement(client, statement, error)
+            }
+            (Some(_), StateQuestion::Status(_) | StateQuestion::Absent(_)) if naming::is_missing(&error) => {
+                CliError::from(error).with_next(
+                    "undersigned show party DOMAIN prints the id of a party; nothing can be proved about an id that never entered",
+                )
+            }
+            _ => error.into(),
+        })
+    })
 }
 
 /// Fetches, checks, and only then writes.
 fn prove(
     to: &ToArgs,
     output: Output,
-    fetch: impl FnOnce(&Client) -> Result<Vec<u8>, ClientError>,
+    fetch: impl FnOnce(&Client) -> Result<Vec<u8>, CliError>,
 ) -> Result<(), CliError> {
     if let Some(path) = to.out.as_deref().filter(|path| files::is_taken(path)) {
         return Err(super::export::exists(path));

@@ -1,5 +1,6 @@
 //! `verify`: checks proof files of every kind with the network off, and says what they prove.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -11,6 +12,7 @@ use undersigned_registry::record::LEVEL_MAX;
 use undersigned_registry::verify::{
     StateAnswer, Trust, Verified, VerifiedEntries, VerifiedState, verify, verify_entries, verify_state,
 };
+use undersigned_tlog::policy::POLICY_BYTES_MAX;
 
 use super::CliError;
 use super::output::{Output, time};
@@ -197,8 +199,12 @@ pub(super) fn served_trust(client: &Client, registry: Option<RegistryId>) -> Res
 
 /// Reads a trust anchor.
 pub(super) fn read_trust(policy: &Path, registry: Option<&str>) -> Result<Trust, CliError> {
-    let text =
-        std::fs::read_to_string(policy).map_err(|error| CliError::file("read the policy", policy, &error))?;
+    let mut text = String::new();
+    // One byte more than a policy has: what is longer is no policy, and its end need not be found.
+    let bytes_max = u64::try_from(POLICY_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    std::fs::File::open(policy)
+        .and_then(|file| file.take(bytes_max).read_to_string(&mut text))
+        .map_err(|error| CliError::file("read the policy", policy, &error))?;
     let registry = registry
         .map(|text| {
             RegistryId::parse(text).ok_or_else(|| {

@@ -160,7 +160,7 @@ pub const CODES: &[(&str, StatusCode, &str, &str)] = &[
         "key-in-use",
         StatusCode::CONFLICT,
         "a key is registered already",
-        "make a new key; a key belongs to one party for ever",
+        "if it entered before, undersigned show key ID says as which party; for another party make a new key",
     ),
     (
         "key-not-a-point",

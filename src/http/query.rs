@@ -22,6 +22,9 @@ pub(super) const LIMIT_DEFAULT: u64 = 100;
 /// The most items of one page.
 pub(super) const LIMIT_MAX: u64 = 1_000;
 
+/// What stands before our own words where parameters cannot be read; it says nothing to who asks.
+const READING: &str = "Failed to deserialize query string: ";
+
 /// A part of the address; what is no UTF-8 names nothing.
 #[derive(Debug)]
 pub(super) struct Segment(pub(super) String);
@@ -45,9 +48,10 @@ impl<S: Send + Sync, Q: DeserializeOwned> FromRequestParts<S> for Parameters<Q> 
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(query) = Query::<Q>::from_request_parts(parts, state)
-            .await
-            .map_err(|error| Problem::query(error.body_text()))?;
+        let Query(query) = Query::<Q>::from_request_parts(parts, state).await.map_err(|error| {
+            let text = error.body_text();
+            Problem::query(text.strip_prefix(READING).unwrap_or(&text))
+        })?;
         Ok(Self(query))
     }
 }

@@ -39,7 +39,7 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// It cannot be read or written.
-    #[error("the key file {path} cannot be used: {source}\ncheck the path and its permissions")]
+    #[error("{path} cannot be used: {source}\ncheck the path and its permissions")]
     Disk {
         /// Where.
         path: PathBuf,

@@ -43,7 +43,7 @@ fn keys_of_openssl_and_openssh_are_imported_and_used_as_they_are() {
     terminal.fails(
         "endorse pledge --key from-locked --passphrase-file absent",
         4,
-        "error: the key file absent cannot be used: entity not found\ncheck the path and its permissions\n",
+        "error: absent cannot be used: entity not found\ncheck the path and its permissions\n",
     );
     terminal.tool("ssh-keygen", &["-q", "-y", "-P", "correct horse", "-f", "from-locked"]);
     // Signed with, without an import: locked PEM enters, locked OpenSSH is added.

@@ -102,6 +102,19 @@ fn status_and_absence_are_proved() {
         1,
         "error: \"example.org\" is no party id\nan id has 64 lower-case hex digits; find it with: undersigned show party DOMAIN\n",
     );
+    let nobody = "0".repeat(64);
+    let said = terminal.run(&status(&nobody));
+    assert!(
+        said.code == 1 && said.error.contains("\nundersigned show party DOMAIN prints the id"),
+        "{said:?}"
+    );
+    let said = terminal.run("prove count plege --policy registry.policy");
+    assert!(said.code == 1 && said.error.contains("\ndid you mean pledge? "), "{said:?}");
+    let said = terminal.run(&format!(
+        "prove entries {}",
+        (0..1_025).map(|index| index.to_string()).collect::<Vec<_>>().join(" ")
+    ));
+    assert!(said.code == 1 && said.error.starts_with("error: index: "), "{said:?}");
     terminal.succeeds("withdraw pledge --key org --out w.tlog-proof");
     let said = terminal.succeeds(&format!("{} --out left.tlog-proof", status(&org)));
     assert!(masked(&said).starts_with(
@@ -146,7 +159,7 @@ fn mistakes_are_told_with_what_to_do() {
     terminal.fails(
         "prove count none",
         1,
-        "error: there is no statement with this slug or id\ncheck the index, hash, slug or id\n",
+        "error: there is no statement with this slug or id\nsee which there are: undersigned list statements\n",
     );
     terminal.fails(
         "prove count --version x",
