@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
@@ -19,6 +20,7 @@ use super::query::{NoParameters, Parameters};
 use super::{conditional, cross_origin, door, head, observe, pages, submit};
 use crate::limits::Door;
 use crate::node::Handle;
+use crate::read::accept::Waits;
 use crate::read::static_files::{KeptTiles, TILE_ROUTE};
 
 /// What an answer comes in.
@@ -74,6 +76,10 @@ impl Inside {
             }
         };
         let mut response = conditional::validated(asked, response).await;
+        // Before it may be compressed, which takes the length away and keeps the bytes.
+        if let Some(bytes) = response.body().size_hint().exact() {
+            response.extensions_mut().insert(Waits(bytes));
+        }
         cross_origin::allow(response.headers_mut());
         response
     }

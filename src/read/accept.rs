@@ -42,7 +42,7 @@ use tower::Service as _;
 
 use crate::limits::SharedLimits;
 use crate::telemetry::meters;
-pub use held::{CONNECTION_HELD_BYTES_MAX, HELD_BYTES_MAX};
+pub use held::{CONNECTION_HELD_BYTES_MAX, HELD_BYTES_MAX, Waits};
 
 use activity::{Activity, ArrivingBody, CountedBody, Handling, InFlight, TimedWrites};
 use held::{Held, NoRoom, Shares};
@@ -285,7 +285,7 @@ async fn connection(
             async move {
                 let mut answer: Response<Body> = answer.await?;
                 drop(handling);
-                let shares = Shares::take(answer.body(), &held, &all).unwrap_or_else(|NoRoom| {
+                let shares = Shares::take(&answer, &held, &all).unwrap_or_else(|NoRoom| {
                     answer = NoRoom::answer();
                     None
                 });

@@ -172,7 +172,7 @@ impl HttpBody for ArrivingBody {
 pub(super) struct CountedBody {
     pub(super) body: Body,
     pub(super) in_flight: InFlight,
-    /// None once its bytes have them.
+    /// None once its bytes have them; what comes in pieces keeps them to its end.
     pub(super) shares: Option<Shares>,
 }
 
@@ -184,10 +184,11 @@ impl HttpBody for CountedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        // An answer of known length is one piece.
+        let is_one_piece = self.body.size_hint().exact().is_some();
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         self.in_flight.0.gets_on();
-        // An answer of known length is one piece.
-        let shares = self.shares.take();
+        let shares = if is_one_piece { self.shares.take() } else { None };
         Poll::Ready(match (frame, shares) {
             (Some(Ok(frame)), Some(shares)) => Some(Ok(frame.map_data(|bytes| shares.with(bytes)))),
             (frame, _) => frame,

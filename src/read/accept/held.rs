@@ -3,7 +3,8 @@
 //! A peer that opens no window, or reads slowly, keeps whole answers waiting, and HTTP/2 lets it do so with many
 //! on one connection. What would be too much is not held: its peer is told to come again.
 //!
-//! An answer whose length is not known comes in pieces, of which one at a time waits; those are not counted.
+//! An answer that is made piece by piece has one piece at a time in memory and is not counted; one that only
+//! leaves in pieces, because it is compressed on its way, says how much waits behind it ([`Waits`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,10 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 pub const HELD_BYTES_MAX: u64 = 512 << 20;
 /// The same of one connection; a single answer may be larger.
 pub const CONNECTION_HELD_BYTES_MAX: u64 = 16 << 20;
+
+/// How many bytes an answer keeps in memory until its body has been taken; stands in its extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits(pub u64);
 
 /// How many bytes wait, against a bound.
 #[derive(Debug)]
@@ -65,12 +70,18 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// Counts the body of an answer; `None` where nothing is to be counted.
+    /// Counts what an answer keeps in memory; `None` where nothing is to be counted.
     ///
     /// # Errors
     /// There is no room for it.
-    pub(super) fn take(body: &Body, connection: &Arc<Held>, all: &Arc<Held>) -> Result<Option<Self>, NoRoom> {
-        let Some(bytes) = body.size_hint().exact().filter(|bytes| *bytes > 0) else { return Ok(None) };
+    pub(super) fn take(
+        answer: &Response<Body>,
+        connection: &Arc<Held>,
+        all: &Arc<Held>,
+    ) -> Result<Option<Self>, NoRoom> {
+        let waits = || answer.extensions().get::<Waits>().map(|waits| waits.0);
+        let bytes = answer.body().size_hint().exact().or_else(waits).filter(|bytes| *bytes > 0);
+        let Some(bytes) = bytes else { return Ok(None) };
         let connection = connection.take(bytes).ok_or(NoRoom)?;
         let all = all.take(bytes).ok_or(NoRoom)?;
         Ok(Some(Self { _connection: connection, _all: all }))
@@ -116,7 +127,8 @@ mod tests {
     #[test]
     fn what_is_sent_makes_room_and_what_waits_takes_it() {
         let (connection, other, all) = (Held::within(10), Held::within(10), Held::within(15));
-        let take = |length: usize, of: &Arc<Held>| Shares::take(&Body::from(vec![0; length]), of, &all);
+        let answer = |length: usize| Response::new(Body::from(vec![0; length]));
+        let take = |length: usize, of: &Arc<Held>| Shares::take(&answer(length), of, &all);
         let first = take(6, &connection)
             .expect("there is room")
             .expect("it is counted")
@@ -131,7 +143,22 @@ mod tests {
         drop(piece);
         assert!(take(6, &other).is_ok());
         // One alone may be larger, and an empty one is none.
-        assert!(Shares::take(&Body::from(vec![0; 99]), &Held::within(10), &Held::within(10)).is_ok());
+        assert!(Shares::take(&answer(99), &Held::within(10), &Held::within(10)).is_ok());
         assert!(matches!(take(0, &connection), Ok(None)));
+    }
+
+    /// Compressed on its way an answer has no length, and its bytes waited uncounted.
+    #[test]
+    fn what_leaves_in_pieces_counts_for_what_waits_behind_it() {
+        let (connection, all) = (Held::within(10), Held::within(10));
+        let pieces =
+            || Response::new(Body::new(http_body_util::channel::Channel::<Bytes, std::io::Error>::new(1).1));
+        assert!(matches!(Shares::take(&pieces(), &connection, &all), Ok(None)), "made piece by piece");
+        let mut compressed = pieces();
+        compressed.extensions_mut().insert(Waits(6));
+        let first = Shares::take(&compressed, &connection, &all).expect("there is room");
+        assert!(first.is_some() && Shares::take(&compressed, &connection, &all).is_err());
+        drop(first);
+        assert!(Shares::take(&compressed, &connection, &all).is_ok());
     }
 }
