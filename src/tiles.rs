@@ -157,13 +157,7 @@ impl LogReader {
     /// # Errors
     /// The store failed.
     pub fn blob(&self, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
-        let name = Name::blob(hash);
-        let Some(bytes) = self.store.get(&name)? else { return Ok(None) };
-        if sha256(&[&bytes]) == *hash {
-            return Ok(Some(bytes));
-        }
-        tracing::error!(%name, "a blob is damaged on the disk; restore it from a backup or a mirror");
-        Ok(None)
+        read_blob(self.store.as_ref(), hash)
     }
 
     /// A blob's bytes, if they can be had without waiting for a disk. None says nothing: ask
@@ -264,6 +258,20 @@ pub fn read_bundle(store: &dyn Store, index: u64, width: Width) -> Result<Vec<Ve
     let count = usize::try_from(width.get()).map_err(|_| damaged())?;
     let entries = entries.get(..count).ok_or_else(damaged)?;
     Ok(entries.iter().map(|entry| entry.to_vec()).collect())
+}
+
+/// Reads a blob, unless it was erased. One that is damaged counts as erased, and is named in the log.
+///
+/// # Errors
+/// The store failed.
+pub fn read_blob(store: &dyn Store, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+    let name = Name::blob(hash);
+    let Some(bytes) = store.get(&name)? else { return Ok(None) };
+    if sha256(&[&bytes]) == *hash {
+        return Ok(Some(bytes));
+    }
+    tracing::error!(%name, "a blob is damaged on the disk; restore it from a backup or a mirror");
+    Ok(None)
 }
 
 fn get_either(store: &dyn Store, name: &Name, full: &Name) -> Result<Vec<u8>, ReadError> {

@@ -15,8 +15,8 @@ const EXAMPLE: &str = "Example:
 
 /// Fetch a receipt again, under the newest checkpoint
 ///
-/// It proves the entry for ever. The state after the entry is in it only while the entry is among the newest:
-/// keep the receipt that comes with a signature.
+/// It proves the entry for ever. The state after the entry is in it only while the registry remembers that:
+/// of the newest entries, and until it is started again. Keep the receipt that comes with a signature.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {

@@ -31,13 +31,14 @@ use axum::response::Response;
 use axum::routing::get;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use undersigned_tlog::hash::{HASH_BYTES, Hash, sha256};
+use undersigned_tlog::hash::{HASH_BYTES, Hash};
 use undersigned_tlog::tile::{BundleReader, TileCoordinate, TilePath, Width, entries_width, width_of};
 use undersigned_tlog::tree::TreeSize;
 
 use super::validator::validator;
 use crate::store::{Name, Store, StoreError};
 use crate::telemetry::meters;
+use crate::tiles::read_blob;
 use kept::{Found, Kept};
 
 mod kept;
@@ -181,7 +182,7 @@ async fn tile(State(files): State<Files>, uri: Uri) -> Response {
 
 async fn blob(State(files): State<Files>, uri: Uri) -> Response {
     let read = match parse_blob(uri.path()) {
-        Some((name, hash)) => files.read(move |files| read_blob(files, &name, hash)).await,
+        Some(hash) => files.read(move |files| found(read_blob(files.store.as_ref(), &hash))).await,
         None => Err(StaticProblem::NotFound),
     };
     let headers =
@@ -282,19 +283,11 @@ fn parse_tile(path: &str) -> Option<TilePath> {
     TilePath::parse(path.strip_prefix('/')?).ok()
 }
 
-fn parse_blob(path: &str) -> Option<(Name, Hash)> {
+/// The hash that a blob's address names; the address of a blob is its only one.
+fn parse_blob(path: &str) -> Option<Hash> {
     let (_, hash) = path.strip_prefix("/blobs/")?.rsplit_once('/')?;
-    Some((Name::parse(&format!("public{path}")).ok()?, Hash::from_hex(hash).ok()?))
-}
-
-/// A blob. One that is damaged counts as erased: other words are never given for those that were signed.
-fn read_blob(files: &StaticFiles, name: &Name, hash: Hash) -> Result<Bytes, StaticProblem> {
-    let bytes = found(files.store.get(name))?;
-    if sha256(&[&bytes]) == hash {
-        return Ok(bytes);
-    }
-    tracing::error!(%name, "a blob is damaged on the disk; restore it from a backup or a mirror");
-    Err(StaticProblem::NotFound)
+    let hash = Hash::from_hex(hash).ok()?;
+    (Name::blob(&hash).as_str().strip_prefix("public") == Some(path)).then_some(hash)
 }
 
 /// A tile, from its own file or from the beginning of a wider one.

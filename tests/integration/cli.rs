@@ -4,6 +4,8 @@
 
 use std::process::Command;
 
+use crate::binary;
+use crate::support::Server;
 use crate::terminal::{Terminal, masked, run_in};
 
 #[test]
@@ -555,4 +557,20 @@ fn the_help_of_every_verb_has_an_example() {
         waiting.extend(commands);
     }
     assert!(verbs >= 25, "{verbs} verbs were found");
+}
+
+/// The state after an entry is remembered for the newest ones and until a restart; a receipt without it says so.
+#[test]
+fn a_receipt_that_is_fetched_later_says_what_it_lacks() {
+    let Terminal { folder, server } = Terminal::with_pledge();
+    let said = run_in(folder.path(), &server.url, "--json receipt 1 --out early.tlog-proof");
+    assert!(said.code == 0 && said.out.contains("\"has_state\":true"), "{said:?}");
+    let said = run_in(folder.path(), &server.url, "receipt 1 --out whole.tlog-proof");
+    assert!(said.code == 0 && !said.out.contains("It proves the entry. "), "{said:?}");
+    server.stop();
+    let server = Server::start(binary(), &folder.path().join("registry"));
+    let said = run_in(folder.path(), &server.url, "--json receipt 1 --out late.tlog-proof");
+    assert!(said.code == 0 && said.out.contains("\"has_state\":false"), "{said:?}");
+    let said = run_in(folder.path(), &server.url, "receipt 1 --out bare.tlog-proof");
+    assert!(said.code == 0 && said.out.contains("\nIt proves the entry. "), "{said:?}");
 }

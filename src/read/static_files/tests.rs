@@ -4,6 +4,7 @@ use axum::http::{Method, Request, StatusCode};
 use axum::response::IntoResponse as _;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
+use undersigned_tlog::hash::sha256;
 use undersigned_tlog::tile::bundle_append;
 
 use super::*;
